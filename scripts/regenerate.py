@@ -101,11 +101,10 @@ def load_valid_document(path: Path) -> dict[str, Any]:
         raise Broken(f"{where}:1: not an OpenAPI document")
     faults = []
     try:
-        for error in OpenAPIV31SpecValidator(document, base_uri=path.as_uri()).iter_errors():
-            place = list(error.absolute_path)
-            faults.append(
-                f"{where}:{line_of(lines, place)}: {'.'.join(map(str, place)) or 'document'}: {error.message}"
-            )
+        for fault in OpenAPIV31SpecValidator(document, base_uri=path.as_uri()).iter_errors():
+            place = list(fault.absolute_path)
+            summary = fault.message.splitlines()[0]
+            faults.append(f"{where}:{line_of(lines, place)}: {'.'.join(map(str, place)) or 'document'}: {summary}")
     except Exception as error:  # an unresolvable $ref leaves the validator in many guises
         raise Broken(f"{where}: {error}") from error
     if faults:
@@ -118,7 +117,8 @@ def line_of(node: Any, place: Sequence[str | int]) -> int:
     line = 1
     for key in place:
         try:
-            line = (node.lc.item(key) if isinstance(node, list) else node.lc.key(key))[0] + 1
+            position = node.lc
+            line = (position.item(key) if isinstance(key, int) else position.key(key))[0] + 1
             node = node[key]
         except (AttributeError, KeyError, TypeError):
             break
@@ -134,8 +134,9 @@ def render(document: dict[str, Any], target: Path) -> None:
     )  # fmt: skip
     (target / SCHEMAS).mkdir()
     run(
-        "datamodel-codegen", "--input", SPEC, "--input-file-type", "openapi", "--output", target / SCHEMAS / "__init__.py",
-        "--output-model-type", "pydantic_v2.BaseModel", "--preset", "practical-py311-20261027", "--formatters", "builtin",
+        "datamodel-codegen", "--input", SPEC, "--input-file-type", "openapi",
+        "--output", target / SCHEMAS / "__init__.py", "--output-model-type", "pydantic_v2.BaseModel",
+        "--preset", "practical-py311-20261027", "--formatters", "builtin",
         # As JSON Schema has it, a member that the document does not know is allowed: it is kept, not dropped.
         "--extra-fields", "allow", "--capitalise-enum-members", "--use-double-quotes",
         "--ignore-pyproject", "--disable-timestamp", "--custom-file-header", HEADER.strip(),
