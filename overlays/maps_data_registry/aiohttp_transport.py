@@ -1,0 +1,69 @@
+"""httpx's API over aiohttp, as httpx-aiohttp has it, with two corrections.
+
+Its sessions keep no cookies, and every failure is the httpx exception that httpx's own transport would raise.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import cast
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+# The first that fits. httpx-aiohttp reports most of these as ConnectTimeout, and lets some through as they are.
+_EXCEPTIONS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
+    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
+    (aiohttp.ClientOSError, httpx.ReadError),
+    (aiohttp.ClientError, httpx.RemoteProtocolError),
+)
+
+
+class SessionTransport(AiohttpTransport):
+    """One aiohttp session, for the event loop that first sends a request through it."""
+
+    def get_client(self) -> aiohttp.ClientSession:
+        """Make the session on first use: no cookies, no bound on connections but the caller's own concurrency."""
+        if not isinstance(self.client, aiohttp.ClientSession):
+            keep_alive = self.limits.keepalive_expiry
+            connector = aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, keepalive_timeout=keep_alive)
+            self.client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return self.client
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        with _httpx_exceptions():
+            response = await super().handle_async_request(request)
+        response.stream = _Stream(cast("httpx.AsyncByteStream", response.stream))
+        return response
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _httpx_exceptions():
+            async for chunk in self._stream:
+                yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+@contextlib.contextmanager
+def _httpx_exceptions() -> Iterator[None]:
+    try:
+        yield
+    except (httpx.TransportError, aiohttp.ClientError) as error:
+        cause = error if isinstance(error, aiohttp.ClientError) else error.__cause__
+        for aiohttp_type, httpx_type in _EXCEPTIONS:
+            if isinstance(cause, aiohttp_type):
+                raise httpx_type(str(cause) or type(cause).__name__) from cause
+        raise

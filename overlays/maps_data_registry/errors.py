@@ -1,0 +1,238 @@
+"""Every exception of this package.
+
+    DataRegistryError
+    ├── OperationFailed         the operation ended, without success
+    ├── OperationTimeout        the wait's time was up first           (also a TimeoutError)
+    ├── UnrecognizedStatus      it ended in a word that nobody knows
+    ├── ServiceError            the service refused the question
+    │   ├── AuthenticationFailed    401, 403
+    │   └── OperationNotFound       404
+    ├── ServiceUnreachable      no reply came                          (also an httpx.TransportError)
+    ├── InvalidResponse         a reply came that cannot be read
+    ├── TokenUnavailable        the Entra credential gave no token
+    ├── InvalidOperation        no operation id or Operation-Location  (also a ValueError)
+    ├── InvalidCredential       a key or token that cannot be right    (also a ValueError)
+    └── UntrustedOrigin         a request to elsewhere, not sent       (also a ValueError)
+
+Messages are one line, name the operation and the next step, and hold no credential. All pickle and copy.
+"""
+
+import copyreg
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import httpx
+
+from maps_data_registry_client.models import LongRunningOperationResult, MapsErrorDetail, MapsInnerError
+from maps_data_registry_client.types import Unset
+
+from .retry_after import retry_after
+
+T = TypeVar("T")
+
+_MAX_LINES = 100  # lines of an error tree that are shown
+_MAX_TEXT = 300  # characters of one text from the wire that are shown
+
+# The generated code asks `is UNSET`, so an unpickled or copied model needs the one and only UNSET again.
+copyreg.pickle(Unset, lambda _: "UNSET")
+
+
+class DataRegistryError(Exception):
+    """The base of everything that this package raises about the service and its operations.
+
+    An error that ends a wait knows how far the wait was: `operation_id`, `last` (the last result that
+    was read, or None), `polls` (questions asked) and `elapsed` (seconds since the wait began).
+    """
+
+    advice: str = ""
+    operation_id: str | None = None
+    last: LongRunningOperationResult | None = None
+    polls: int = 0
+    elapsed: float = 0.0
+
+    def __init__(self, summary: str, advice: str = "") -> None:
+        super().__init__(one_line(summary))
+        if advice:
+            self.advice = advice
+
+    @property
+    def next_step(self) -> str:
+        """What to do or to call now, in a few words."""
+        return self.advice.format(operation=self.operation_id or "OPERATION")
+
+    def __str__(self) -> str:
+        subject = f"operation {self.operation_id}: " if self.operation_id else ""
+        return f"{subject}{self.args[0]}" + (f"; {self.next_step}" if self.advice else "")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+GO_ON = 'to go on: wait_for_operation(client, "{operation}")'
+
+
+class _ErrorTree(DataRegistryError):
+    """What both kinds of refusal share: the service's own account, if it gave one."""
+
+    error: MapsErrorDetail | None
+    """The whole account, nested details and inner errors included."""
+    code: str | None
+    """The service's word for what happened, meant for programs."""
+    message: str | None
+    """The service's sentence about it, meant for people."""
+
+    def _take(self, error: MapsErrorDetail | None) -> None:
+        self.error = error
+        self.code = known(error.code) if error else None
+        self.message = known(error.message) if error else None
+
+    @property
+    def tree(self) -> str:
+        """The error, its details and its inner errors as an indented tree, a line each; "" if there is none."""
+        return (
+            "\n".join(line for line, _ in zip(_tree(self.error), range(_MAX_LINES), strict=False)) if self.error else ""
+        )
+
+
+class OperationFailed(_ErrorTree):
+    """The operation ended without success. Asking again will not change that.
+
+    `code`, `message`, `target` and `error` are the service's account of why, `result` its whole reply.
+    The service says this with status 200: https://learn.microsoft.com/rest/api/maps-data-registry.
+    """
+
+    advice = "mend the data and register it again"
+
+    def __init__(self, result: LongRunningOperationResult) -> None:
+        self.result = self.last = result
+        self._take(known(result.error))
+        self.target = known(self.error.target) if self.error else None
+        super().__init__(f"{known(result.status)}: {_headline(self.error) or 'the service gave no reason'}")
+
+
+class OperationTimeout(DataRegistryError, TimeoutError):
+    """The time given to a wait is up, or would be before the next poll. The operation itself goes on."""
+
+    advice = GO_ON
+
+
+class UnrecognizedStatus(DataRegistryError):
+    """The service names no time to ask again, so the operation is over, in a word that the policy does not know.
+
+    The reply is in `last`. If the word is new and you know what it means, tell `PollingPolicy`.
+    """
+
+    advice = "if you know the word, add it to PollingPolicy(succeeded=…) or PollingPolicy(failed=…)"
+
+
+class ServiceError(_ErrorTree):
+    """The service, or a gateway before it, answered with a status other than 200.
+
+    `status_code` is that status, `code` the value of `x-ms-error-code` or of the body, `error` the body's
+    error tree, `request_id` what support will ask for, `retry_after` the seconds to leave, if given.
+    """
+
+    advice = GO_ON
+
+    def __init__(self, response: httpx.Response, error: MapsErrorDetail | None = None) -> None:
+        self.status_code = response.status_code
+        self.headers = httpx.Headers(response.headers)
+        self.retry_after = retry_after(response.headers)
+        self.request_id = response.headers.get("x-ms-request-id") or response.headers.get("request-id")
+        self._take(error)
+        self.code = response.headers.get("x-ms-error-code") or self.code
+        told = f": {self.message}" if self.message else ""
+        super().__init__(f"HTTP {self.status_code}{f' {self.code}' if self.code else ''}{told}")
+
+
+class AuthenticationFailed(ServiceError):
+    """401 or 403: the credential is missing, wrong, switched off on the account, or may not do this."""
+
+    advice = (
+        "check that the credential belongs to an account of this geography, that keys or SAS tokens are not switched "
+        "off on the account, and that account_client_id is the Maps account's client id, not the app's"
+    )
+
+
+class OperationNotFound(ServiceError):
+    """404: no such operation, at this geography, on this account; old ones are forgotten."""
+
+    advice = "check the id, and that the client is connected to the geography that the data was registered in"
+
+
+class ServiceUnreachable(DataRegistryError, httpx.TransportError):
+    """No reply came: refused, reset, cut off or too slow, more often in a row than the policy allows.
+
+    `__cause__` is what httpx reported.
+    """
+
+    advice = GO_ON
+
+    def __init__(self, error: httpx.RequestError) -> None:
+        super().__init__(f"no reply: {type(error).__name__}: {error}")
+        self._request = None  # httpx would keep the request here, and with it the credential
+
+
+class InvalidResponse(DataRegistryError):
+    """A reply came that cannot be read: not JSON, not an object, or too large.
+
+    `status_code` and `headers` are the reply's; `excerpt` is the beginning of its body, at most 300 characters.
+    """
+
+    advice = "ask whether something between this machine and the service answers in its place"
+
+    def __init__(self, fault: str, *, status_code: int, headers: httpx.Headers, body: bytes = b"") -> None:
+        self.status_code = status_code
+        self.headers = httpx.Headers(headers)
+        self.excerpt = one_line(body[: 4 * _MAX_TEXT].decode("utf-8", "replace"))
+        super().__init__(f"HTTP {status_code} with a body that cannot be read: {fault}")
+
+
+class TokenUnavailable(DataRegistryError):
+    """The Entra credential gave no token; `__cause__` is what it raised."""
+
+    advice = "check the credential on its own: its get_token must work"
+
+
+class InvalidOperation(DataRegistryError, ValueError):
+    """Neither an operation id, nor an Operation-Location of this client's endpoint, nor a response with one."""
+
+
+class InvalidCredential(DataRegistryError, ValueError):
+    """A credential that cannot be right. The message says what is wrong with it and never shows it."""
+
+
+class UntrustedOrigin(DataRegistryError, ValueError):
+    """A request to another scheme, host or port than the client's, refused before anything was sent."""
+
+    advice = "a credential goes to its own endpoint only; connect() makes a client for another one"
+
+
+def _headline(error: MapsErrorDetail | MapsInnerError | None) -> str:
+    if error is None:
+        return ""
+    message = known(error.message) if isinstance(error, MapsErrorDetail) else None
+    return ": ".join(one_line(text) for text in (known(error.code), message) if text)
+
+
+def _tree(error: MapsErrorDetail | MapsInnerError, lead: str = "", below: str = "") -> Iterator[str]:
+    target = known(error.target) if isinstance(error, MapsErrorDetail) else None
+    yield f"{lead}{_headline(error) or '(no code)'}" + (f" [{one_line(target)}]" if target else "")
+    details = known(error.details) if isinstance(error, MapsErrorDetail) else None
+    inner = known(error.innererror)
+    children: list[MapsErrorDetail | MapsInnerError] = [*(details or ()), *([inner] if inner else ())]
+    for index, child in enumerate(children, start=1):
+        last = index == len(children)
+        yield from _tree(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "))
+
+
+def known(value: T | Unset | None) -> T | None:
+    """The value of a generated model's member, or None where it is absent."""
+    return None if isinstance(value, Unset) else value
+
+
+def one_line(text: str) -> str:
+    """Text from the wire, fit for a message: on one line, printable, of bounded length."""
+    line = " ".join(text[: 4 * _MAX_TEXT].split())
+    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
+    return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"

@@ -1,0 +1,87 @@
+"""Reply in, value out, or one of `errors` raised. Everything from the wire is hostile until it has been here."""
+
+import json
+from typing import Any
+
+import httpx
+
+from maps_data_registry_client.models import LongRunningOperationResult, MapsErrorDetail, MapsErrorResponse
+
+from .errors import (
+    AuthenticationFailed,
+    DataRegistryError,
+    InvalidResponse,
+    OperationNotFound,
+    ServiceError,
+    ServiceUnreachable,
+    known,
+)
+
+Reply = httpx.Response | httpx.RequestError | DataRegistryError
+"""What became of a question: an answer, or what came instead of one."""
+
+MAX_DEPTH = 32
+"""Levels of an error tree that are kept; no honest error is that deep."""
+
+_REFUSALS = {401: AuthenticationFailed, 403: AuthenticationFailed, 404: OperationNotFound}
+
+
+def read_result(reply: Reply) -> LongRunningOperationResult:
+    """The operation's state out of a 200 reply.
+
+    Members of a wrong type are dropped, unknown ones are kept, so that the models hold what they promise.
+
+    Raises:
+        ServiceError: for every other status; its subclasses for 401, 403 and 404.
+        InvalidResponse: for a body that is not a JSON object.
+        ServiceUnreachable: for a failure of httpx.
+    """
+    if isinstance(reply, httpx.RequestError) and not isinstance(reply, DataRegistryError):
+        raise ServiceUnreachable(reply) from reply
+    if isinstance(reply, DataRegistryError):
+        raise reply
+    if reply.status_code != 200:
+        raise _REFUSALS.get(reply.status_code, ServiceError)(reply, _read_refusal(reply))
+    fields = _read_object(reply)
+    for name in ("id", "status"):
+        if not isinstance(fields.get(name, ""), str):
+            del fields[name]
+    if "error" in fields:
+        fields["error"] = _tidy(fields["error"])
+    return LongRunningOperationResult.from_dict(fields)
+
+
+def _read_refusal(response: httpx.Response) -> MapsErrorDetail | None:
+    try:
+        body = _read_object(response)
+    except InvalidResponse:  # a gateway's page, or nothing at all: the status says enough
+        return None
+    return known(MapsErrorResponse.from_dict({"error": _tidy(body.get("error"))}).error)
+
+
+def _read_object(response: httpx.Response) -> dict[str, Any]:
+    try:
+        value = json.loads(response.content)
+    except (ValueError, RecursionError) as error:
+        fault = str(error) if response.content else "it is empty"
+    else:
+        if isinstance(value, dict):
+            return value
+        fault = "it is not a JSON object"
+    raise InvalidResponse(fault, status_code=response.status_code, headers=response.headers, body=response.content)
+
+
+def _tidy(error: object, depth: int = 0) -> dict[str, Any] | None:
+    """An error as the wire has it, with only members of the documented types left, to a bounded depth."""
+    if not isinstance(error, dict) or depth >= MAX_DEPTH:
+        return None
+    tidy = dict(error)
+    for name in ("code", "message", "target"):
+        if not isinstance(tidy.get(name, ""), str):
+            del tidy[name]
+    if "details" in tidy:
+        details = tidy["details"] if isinstance(tidy["details"], list) else ()
+        tidy["details"] = [detail for item in details if (detail := _tidy(item, depth + 1)) is not None]
+    if "innererror" in tidy:
+        tidy["innererror"] = _tidy(tidy["innererror"], depth + 1)
+    return tidy
