@@ -107,6 +107,8 @@ def wait_for_operation(
         OperationFailed: if the operation ended without success.
         InvalidOperation, DataRegistryError: as `watch_operation`.
     """
+    if inspect.iscoroutinefunction(on_update):
+        raise TypeError("on_update is async: use wait_for_operation_async")
     http = client.get_httpx_client()
     polling, request = _begin(http, operation, timeout, policy, clock)
     for update in drive(polling, partial(fetch, http, request), clock.sleep):

@@ -18,11 +18,12 @@ MAX_SECONDS = 30 * 24 * 3600.0
 
 # ASCII digits only, no sign, no exponent; the length is bounded before anything is converted.
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
-_DAY, _TIME = r"[0-9]{2}", r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)"
+_DAY, _YEAR = r"[0-9]{2}", r"[1-9][0-9]{3}"
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)"
 _HTTP_DATE = re.compile(
-    rf"[A-Z][a-z]{{2}}, {_DAY} [A-Z][a-z]{{2}} [0-9]{{4}} {_TIME} GMT"  # IMF-fixdate
+    rf"[A-Z][a-z]{{2}}, {_DAY} [A-Z][a-z]{{2}} {_YEAR} {_TIME} GMT"  # IMF-fixdate
     rf"|[A-Z][a-z]{{5,8}}, {_DAY}-[A-Z][a-z]{{2}}-[0-9]{{2}} {_TIME} GMT"  # RFC 850
-    rf"|[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ 0-9][0-9] {_TIME} [0-9]{{4}}"  # asctime
+    rf"|[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ 0-9][0-9] {_TIME} {_YEAR}"  # asctime
 )
 
 

@@ -11,7 +11,7 @@ import ssl
 import time
 import urllib.request
 import zlib
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import httpcore
@@ -71,7 +71,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             response = self._sync.handle_request(request)
             with contextlib.closing(response):
                 body = _body_of(response)
-                for chunk in response.iter_raw():
+                for chunk in cast("httpx.SyncByteStream", response.stream):
                     _append(body, chunk, response)
                     time_left(None)
         except httpcore.ReadTimeout as error:
@@ -89,7 +89,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 response = await inner.handle_async_request(request)
                 async with contextlib.aclosing(response):
                     body = _body_of(response)
-                    async for chunk in response.aiter_raw():
+                    async for chunk in cast("httpx.AsyncByteStream", response.stream):
                         _append(body, chunk, response)
         except TimeoutError as error:
             raise httpx.ReadTimeout(TOO_SLOW, request=request) from error

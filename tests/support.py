@@ -1,0 +1,135 @@
+"""What the tests of the core share: time without waiting, replies out of a list, and both drivers behind one face."""
+
+import json
+import math
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+import httpx
+from attrs import define, field
+
+from maps_data_registry import (
+    Clock,
+    OperationUpdate,
+    SubscriptionKey,
+    connect,
+    get_operation,
+    get_operation_async,
+    wait_for_operation,
+    wait_for_operation_async,
+    watch_operation,
+    watch_operation_async,
+)
+from maps_data_registry_client import AuthenticatedClient
+from maps_data_registry_client.models import LongRunningOperationResult
+
+ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
+BASE_URL = "https://maps.test"
+LOCATION = f"{BASE_URL}/dataRegistries/operations/{ID}"
+KEY = "marker-secret-0123456789"
+EPOCH = 1_700_000_000.0
+
+T = TypeVar("T")
+Script = Iterable[httpx.Response | Exception]
+
+
+@define
+class VirtualClock:
+    """A clock that only sleeping moves; chance is a constant."""
+
+    now: float = 0.0
+    chance: float = 0.0
+    sleeps: list[float] = field(factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        assert math.isfinite(seconds)
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+    async def sleep_async(self, seconds: float) -> None:
+        self.sleep(seconds)
+        await anyio.lowlevel.checkpoint()
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(
+            monotonic=lambda: self.now,
+            wall=lambda: EPOCH + self.now,
+            sleep=self.sleep,
+            sleep_async=self.sleep_async,
+            random=lambda: self.chance,
+        )
+
+
+def reply(status: str | None = None, *, code: int = 200, body: Any = None, **headers: str) -> httpx.Response:
+    """A reply of the service; a header's name is written with underscores."""
+    content = json.dumps({"id": ID, "status": status} if body is None else body).encode()
+    return httpx.Response(
+        code, content=content, headers={name.replace("_", "-"): text for name, text in headers.items()}
+    )
+
+
+running = partial(reply, "Running")
+
+
+def failed(**error: Any) -> httpx.Response:
+    return reply(body={"id": ID, "status": "Failed", "error": error})
+
+
+def scripted(script: Script, seen: list[httpx.Request] | None = None) -> httpx.MockTransport:
+    """A transport that answers from a list; what is left over or missing is an error."""
+    answers: Iterator[httpx.Response | Exception] = iter(script)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if seen is not None:
+            seen.append(request)
+        found = next(answers, AssertionError("more requests than the script has replies"))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return httpx.MockTransport(answer)
+
+
+def client_of(transport: httpx.MockTransport) -> AuthenticatedClient:
+    return connect(base_url=BASE_URL, credential=SubscriptionKey(KEY), transport=transport)
+
+
+@define
+class Driver:
+    """The three functions, sync or async, on a client that answers from a script."""
+
+    backend: str | None
+    """None for the sync functions, else the async library."""
+
+    def get(self, script: Script, operation: Any = ID, **options: Any) -> LongRunningOperationResult:
+        return self._run(script, get_operation, get_operation_async, operation, options)
+
+    def wait(self, script: Script, operation: Any = ID, **options: Any) -> LongRunningOperationResult:
+        return self._run(script, wait_for_operation, wait_for_operation_async, operation, options)
+
+    def watch(self, script: Script, operation: Any = ID, **options: Any) -> list[OperationUpdate]:
+        def all_of(client: AuthenticatedClient, operation: Any, **options: Any) -> list[OperationUpdate]:
+            return list(watch_operation(client, operation, **options))
+
+        async def all_of_async(client: AuthenticatedClient, operation: Any, **options: Any) -> list[OperationUpdate]:
+            return [update async for update in watch_operation_async(client, operation, **options)]
+
+        return self._run(script, all_of, all_of_async, operation, options)
+
+    def _run(
+        self, script: Script, sync: Callable[..., T], twin: Callable[..., Awaitable[T]], operation: Any, options: Any
+    ) -> T:
+        client = client_of(scripted(script))
+        if self.backend is None:
+            with client:
+                return sync(client, operation, **options)
+
+        async def main() -> T:
+            async with client:
+                return await twin(client, operation, **options)
+
+        return anyio.run(main, backend=self.backend)

@@ -1,0 +1,396 @@
+"""The nine rules of a wait, each a table, through both drivers."""
+
+import logging
+import ssl
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from maps_data_registry import (
+    DataRegistryError,
+    OperationFailed,
+    OperationTimeout,
+    OperationUpdate,
+    PollingPolicy,
+    ServiceError,
+    ServiceUnreachable,
+    UnrecognizedStatus,
+)
+from maps_data_registry.polling import Polling
+from maps_data_registry.replies import read_result
+
+from .support import EPOCH, ID, LOCATION, Driver, VirtualClock, failed, reply, running
+
+STEADY = PollingPolicy(interval=5, growth=1, jitter=0, backoff=1, retries=3)
+
+
+def registered(**headers: str) -> httpx.Response:
+    return httpx.Response(201, headers={"operation-location": LOCATION, **headers})
+
+
+def untrusted() -> httpx.ConnectError:
+    error = httpx.ConnectError("certificate verify failed")
+    error.__cause__ = ssl.SSLCertVerificationError("self-signed certificate")
+    return error
+
+
+# Rule 1: when the first question is asked.
+@pytest.mark.parametrize(
+    ("operation", "sleeps"),
+    [
+        (ID, [0]),
+        (ID.upper(), [0]),
+        (LOCATION, [0]),
+        (registered(), [0]),
+        (registered(**{"retry-after": "7"}), [7]),
+        (registered(**{"retry-after-ms": "250"}), [0.25]),
+        (registered(**{"retry-after": "0"}), [0]),
+        (registered(**{"retry-after": "Tue, 14 Nov 2023 22:13:27 GMT"}), [7]),  # EPOCH + 7
+    ],
+    ids=["id", "ID", "location", "response", "seconds", "milliseconds", "zero", "date"],
+)
+def test_rule_1_the_first_question(drive: Driver, time: VirtualClock, operation: Any, sleeps: list[float]) -> None:
+    assert EPOCH == 1_700_000_000
+    assert drive.wait([reply("Completed")], operation, clock=time.clock).status == "Completed"
+    assert time.sleeps == sleeps
+
+
+# Rules 2 and 3: what ends a wait, and what it costs until then.
+@pytest.mark.parametrize(
+    ("script", "sleeps"),
+    [
+        ([reply("Completed")], [0]),
+        ([reply("Completed", retry_after="10")], [0]),  # a terminal word wins over Retry-After
+        ([running(retry_after="10"), reply("Completed")], [0, 10]),
+        ([running(retry_after="0"), running(retry_after="0"), reply("Completed")], [0, 0, 0]),
+        ([running(), running(), reply("Completed")], [0, 5, 5]),
+        ([running(retry_after="junk"), reply("Completed")], [0, 5]),
+        ([running(retry_after="-1"), reply("Completed")], [0, 5]),
+        ([running(retry_after="2"), running(retry_after="30"), reply("Completed")], [0, 2, 30]),  # each says its own
+    ],
+)
+def test_rules_2_and_3_success(drive: Driver, time: VirtualClock, script: Any, sleeps: list[float]) -> None:
+    assert drive.wait(script, policy=STEADY, clock=time.clock).status == "Completed"
+    assert time.sleeps == sleeps
+
+
+def test_rule_2_failure_comes_as_200(drive: Driver, time: VirtualClock) -> None:
+    script = [running(retry_after="10"), failed(code="InvalidData", message="The data is not a valid GeoJSON.")]
+    with pytest.raises(OperationFailed) as caught:
+        drive.wait(script, clock=time.clock)
+    assert (caught.value.code, caught.value.message) == ("InvalidData", "The data is not a valid GeoJSON.")
+    assert caught.value.result.status == "Failed"
+
+
+def test_rule_2_the_words_are_data(drive: Driver, time: VirtualClock) -> None:
+    policy = PollingPolicy(succeeded={"Done", "Completed"}, failed="Cancelled", in_progress=["Queued"])
+    assert drive.wait([reply("Queued"), reply("Done")], policy=policy, clock=time.clock).status == "Done"
+    with pytest.raises(OperationFailed, match="Cancelled"):
+        drive.wait([reply("Cancelled")], policy=policy, clock=time.clock)
+
+
+def test_rule_3_the_interval_grows_gently_and_is_bounded(drive: Driver, time: VirtualClock) -> None:
+    policy = PollingPolicy(interval=4, growth=2, max_interval=10, jitter=0)
+    drive.wait([*(running() for _ in range(4)), reply("Completed")], policy=policy, clock=time.clock)
+    assert time.sleeps == [0, 4, 8, 10, 10]
+
+
+@pytest.mark.parametrize(("chance", "waited"), [(0.0, 10), (0.5, 10.5), (1.0, 11)])
+def test_rule_3_jitter_only_adds(drive: Driver, time: VirtualClock, chance: float, waited: float) -> None:
+    time.chance = chance
+    script = [running(retry_after="10"), running(retry_after="0"), reply("Completed")]
+    drive.wait(script, policy=PollingPolicy(jitter=0.1), clock=time.clock)
+    assert time.sleeps == [0, waited, 0]
+
+
+# Rule 4: words that nobody knows.
+@pytest.mark.parametrize("status", ["Paused", "completed", "", None])
+def test_rule_4_unknown_with_retry_after_goes_on(
+    drive: Driver, time: VirtualClock, status: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = [reply(status, retry_after="3"), reply(status, retry_after="3"), reply("Completed")]
+    with caplog.at_level(logging.WARNING, "maps_data_registry"):
+        drive.wait(script, policy=STEADY, clock=time.clock)
+    assert time.sleeps == [0, 3, 3]
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(("status", "named"), [("Paused", "'Paused'"), (None, "no status"), ("a\nb\x1b[2J", "'a b")])
+def test_rule_4_unknown_without_retry_after_is_over(
+    drive: Driver, time: VirtualClock, status: str | None, named: str
+) -> None:
+    with pytest.raises(UnrecognizedStatus, match=named) as caught:
+        drive.wait([reply(status)], clock=time.clock)
+    assert caught.value.last is not None
+    assert caught.value.last.status == status or status is None
+    assert str(caught.value).isprintable()
+
+
+# Rule 5: what is asked again, and what is not.
+TRANSIENT = {
+    **{str(code): httpx.Response(code) for code in (408, 429, 500, 502, 503, 504)},
+    "html": httpx.Response(502, html="<h1>Bad gateway</h1>"),
+    "connect": httpx.ConnectError("refused"),
+    "reset": httpx.ReadError("reset"),
+    "truncated": httpx.RemoteProtocolError("peer closed connection"),
+    "read timeout": httpx.ReadTimeout("slow"),
+    "pool timeout": httpx.PoolTimeout("busy"),
+    "proxy": httpx.ProxyError("down"),
+}
+LASTING = {
+    **{
+        str(code): httpx.Response(code)
+        for code in (201, 202, 204, 301, 302, 307, 400, 401, 403, 404, 409, 418, 501, 520)
+    },
+    "scheme": httpx.UnsupportedProtocol("gopher"),
+    "illegal": httpx.LocalProtocolError("illegal header"),
+    "certificate": untrusted(),
+    "not json": httpx.Response(200, html="<h1>Log in</h1>"),
+    "empty": httpx.Response(200),
+}
+
+
+@pytest.mark.parametrize("problem", TRANSIENT.values(), ids=TRANSIENT.keys())
+def test_rule_5_transient(drive: Driver, time: VirtualClock, problem: Any) -> None:
+    time.chance = 0.5
+    updates = drive.watch([problem] * 3 + [reply("Completed")], policy=STEADY, clock=time.clock)
+    assert time.sleeps == [0, 0.5, 1, 2]  # half of 1, 2, 4: full jitter
+    assert [update.status for update in updates] == [None, None, None, "Completed"]
+    assert all(isinstance(update.problem, DataRegistryError) for update in updates[:-1])
+    assert updates[-1].problem is None
+
+
+@pytest.mark.parametrize("problem", TRANSIENT.values(), ids=TRANSIENT.keys())
+def test_rule_5_the_budget_is_of_failures_in_a_row(drive: Driver, time: VirtualClock, problem: Any) -> None:
+    script = [problem, problem, problem, running(), problem, problem, problem, reply("Completed")]
+    drive.wait(script, policy=STEADY, clock=time.clock)
+    with pytest.raises(ServiceError if isinstance(problem, httpx.Response) else ServiceUnreachable) as caught:
+        drive.wait([problem] * 4, policy=STEADY, clock=time.clock)
+    assert caught.value.polls == 4
+
+
+@pytest.mark.parametrize("problem", LASTING.values(), ids=LASTING.keys())
+def test_rule_5_lasting(drive: Driver, time: VirtualClock, problem: Any) -> None:
+    with pytest.raises(DataRegistryError) as caught:
+        drive.wait([running(retry_after="1"), problem], policy=STEADY, clock=time.clock)
+    assert (caught.value.operation_id, caught.value.polls) == (ID, 2)
+    assert time.sleeps == [0, 1]
+
+
+def test_rule_5_retry_after_is_honoured(drive: Driver, time: VirtualClock) -> None:
+    script = [reply(code=429, body={}, retry_after="20"), reply(code=503, body={}, retry_after="0"), reply("Completed")]
+    drive.wait(script, policy=STEADY, clock=time.clock)
+    assert time.sleeps == [0, 20, 0]
+
+
+def test_rule_5_the_backoff_is_bounded(drive: Driver, time: VirtualClock) -> None:
+    time.chance = 1.0
+    policy = PollingPolicy(backoff=1, max_backoff=5, retries=2000)
+    drive.wait(
+        [httpx.ConnectError("refused")] * 1200 + [reply("Completed")], policy=policy, timeout=None, clock=time.clock
+    )
+    assert time.sleeps[:6] == [0, 1, 2, 4, 5, 5]
+    assert max(time.sleeps) == 5
+
+
+# Rule 6: the deadline.
+@pytest.mark.parametrize(
+    ("timeout", "script", "sleeps"),
+    [
+        (25, [running(retry_after="10")] * 3, [0, 10, 10]),  # 30 would be too late: raised at 20, not slept first
+        (20, [running(retry_after="10")] * 2, [0, 10]),
+        (3, [httpx.Response(503, headers={"retry-after": "5"})], [0]),
+        (1e-3, [running(retry_after="10")], [0]),
+    ],
+)
+def test_rule_6_raised_before_the_sleep(
+    drive: Driver, time: VirtualClock, timeout: float, script: Any, sleeps: list[float]
+) -> None:
+    with pytest.raises(OperationTimeout) as caught:
+        drive.wait(script, timeout=timeout, policy=STEADY, clock=time.clock)
+    assert time.sleeps == sleeps
+    assert caught.value.elapsed == sum(sleeps)
+    assert isinstance(caught.value, TimeoutError)
+    assert f'wait_for_operation(client, "{ID}")' in str(caught.value)
+
+
+def test_rule_6_before_the_first_poll(drive: Driver, time: VirtualClock) -> None:
+    with pytest.raises(OperationTimeout, match="never seen"):
+        drive.wait([], registered(**{"retry-after": "60"}), timeout=30, clock=time.clock)
+
+
+def test_rule_6_finite_by_default(drive: Driver, time: VirtualClock) -> None:
+    with pytest.raises(OperationTimeout):
+        drive.wait([running(retry_after="600")] * 10, policy=STEADY, clock=time.clock)
+    assert time.now == 3000
+
+
+def test_rule_6_none_is_no_limit(drive: Driver, time: VirtualClock) -> None:
+    drive.wait(
+        [running(retry_after="86400")] * 10 + [reply("Completed")], timeout=None, policy=STEADY, clock=time.clock
+    )
+    assert time.now == 864_000
+
+
+def test_rule_6_not_given_is_the_policys(drive: Driver, time: VirtualClock) -> None:
+    with pytest.raises(OperationTimeout):
+        drive.wait([running(retry_after="10")], policy=PollingPolicy(timeout=5), clock=time.clock)
+    policy = PollingPolicy(timeout=None, jitter=0)
+    drive.wait([running(retry_after="9999")] * 2 + [reply("Completed")], policy=policy, clock=time.clock)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_rule_6_nonsense_is_refused(drive: Driver, timeout: float) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        drive.wait([], timeout=timeout)
+
+
+@pytest.mark.parametrize("backend", [None, "asyncio", "trio"])
+def test_rule_6_every_request_is_clipped(backend: str | None, time: VirtualClock) -> None:
+    from maps_data_registry import wait_for_operation, wait_for_operation_async
+
+    from .support import client_of, scripted
+
+    seen: list[httpx.Request] = []
+    limits: list[dict[str, float]] = []
+
+    def note(_: OperationUpdate) -> None:
+        limits.append(seen[-1].extensions["timeout"])
+
+    client = client_of(scripted([running(retry_after="10"), running(retry_after="8"), reply("Completed")], seen))
+    options: dict[str, Any] = {"timeout": 20, "policy": STEADY, "clock": time.clock, "on_update": note}
+    if backend is None:
+        wait_for_operation(client, ID, **options)
+    else:
+        anyio.run(lambda: wait_for_operation_async(client, ID, **options), backend=backend)
+    assert limits[0] == {"connect": 10, "read": 20, "write": 20, "pool": 20, "total": 20}
+    assert limits[2] == {"connect": 2, "read": 2, "write": 2, "pool": 2, "total": 2}
+
+
+# Rule 7: what every exception knows.
+@pytest.mark.parametrize(
+    "ending",
+    [failed(code="X"), reply("Paused"), httpx.Response(401), httpx.Response(200), httpx.UnsupportedProtocol("x"), None],
+    ids=["failed", "unknown", "refused", "unreadable", "transport", "timeout"],
+)
+def test_rule_7(drive: Driver, time: VirtualClock, ending: httpx.Response | Exception | None) -> None:
+    script = [running(retry_after="10"), running(retry_after="20"), running(retry_after="5")]
+    with pytest.raises(DataRegistryError) as caught:
+        drive.wait(
+            [*script, *([ending] if ending else [])],
+            timeout=34.5 if ending is None else 60,
+            policy=STEADY,
+            clock=time.clock,
+        )
+    error = caught.value
+    assert (error.operation_id, error.polls, error.elapsed) == (
+        ID,
+        3 if ending is None else 4,
+        30 if ending is None else 35,
+    )
+    assert error.last is not None
+    assert error.last.id == ID
+    assert error.next_step
+    assert ID in str(error)
+    assert "\n" not in str(error)
+
+
+def test_one_update_per_poll_the_last_one_terminal(drive: Driver, time: VirtualClock) -> None:
+    script = [running(retry_after="10"), httpx.Response(503, headers={"retry-after": "1"}), failed(code="X")]
+    updates = drive.watch(script, policy=STEADY, clock=time.clock)
+    assert [(u.status, u.retry_after, u.wait, u.polls, u.elapsed) for u in updates] == [
+        ("Running", 10, 10, 1, 0),
+        ("Running", 1, 1, 2, 10),
+        ("Failed", None, None, 3, 11),
+    ]
+    assert {u.operation_id for u in updates} == {ID}
+    assert updates[-1].result is not None
+    assert updates[-1].result.status == "Failed"
+
+
+class Stop(Exception):
+    pass
+
+
+def test_a_callback_that_raises_ends_the_wait(drive: Driver, time: VirtualClock) -> None:
+    def stop(update: OperationUpdate) -> None:
+        if update.polls == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        drive.wait([running(retry_after="1")] * 2, on_update=stop, clock=time.clock)
+
+
+def test_a_callback_may_be_async(time: VirtualClock) -> None:
+    seen = []
+
+    async def note(update: OperationUpdate) -> None:
+        await anyio.lowlevel.checkpoint()
+        seen.append(update.status)
+
+    Driver("asyncio").wait([running(retry_after="1"), reply("Completed")], on_update=note, clock=time.clock)
+    assert seen == ["Running", "Completed"]
+    with pytest.raises(TypeError, match="async"):
+        Driver(None).wait([], on_update=note, clock=time.clock)
+
+
+def test_get_asks_once(drive: Driver) -> None:
+    assert drive.get([running()]).status == "Running"
+    assert drive.get([failed(code="X")]).status == "Failed"
+    assert drive.get([reply("Paused")]).status == "Paused"
+    for problem in (httpx.Response(503), httpx.Response(404), httpx.ConnectError("refused"), httpx.Response(200)):
+        with pytest.raises(DataRegistryError) as caught:
+            drive.get([problem])
+        assert (caught.value.operation_id, caught.value.polls) == (ID, 1)
+
+
+def test_a_refused_register_request_says_why(drive: Driver) -> None:
+    refused = reply(code=400, body={"error": {"code": "InvalidRequest", "message": "No format."}})
+    with pytest.raises(ServiceError, match="InvalidRequest: No format"):
+        drive.wait([], refused)
+
+
+def test_polling_can_be_put_aside(time: VirtualClock) -> None:
+    polling = Polling(ID, policy=STEADY, clock=time.clock, timeout=100)
+    assert polling.pause() == 0
+    assert polling.decide(running(retry_after="10")).wait == 10
+    with pytest.raises(RuntimeError, match="not ended"):
+        polling.outcome()
+    time.now = 4
+    assert (polling.due, polling.pause(), polling.time_left()) == (10, 6, 96)
+    time.now = 50
+    assert polling.pause() == 0
+    assert polling.decide(reply("Completed")).wait is None
+    assert polling.outcome() == read_result(reply("Completed"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("interval", -1, ValueError),
+        ("interval", float("nan"), ValueError),
+        ("interval", float("inf"), ValueError),
+        ("interval", "5", TypeError),
+        ("interval", True, TypeError),
+        ("growth", 0.9, ValueError),
+        ("jitter", 1.1, ValueError),
+        ("jitter", -0.1, ValueError),
+        ("retries", -1, ValueError),
+        ("backoff", -1, ValueError),
+        ("timeout", 0, ValueError),
+        ("max_interval", -1, ValueError),
+        ("max_backoff", None, TypeError),
+        ("succeeded", {"Failed"}, ValueError),
+        ("in_progress", {"Completed"}, ValueError),
+    ],
+)
+def test_a_policy_is_checked(field: str, value: Any, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        PollingPolicy(**{field: value})
+
+
+def test_a_policy_does_not_change() -> None:
+    with pytest.raises(AttributeError):
+        PollingPolicy().interval = 1  # type: ignore[misc]

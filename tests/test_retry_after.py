@@ -1,0 +1,138 @@
+import math
+import time
+from email.utils import formatdate
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maps_data_registry.retry_after import MAX_SECONDS, retry_after
+
+NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110, section 5.6.7
+
+
+def read(**headers: str) -> float | None:
+    return retry_after(httpx.Headers({name.replace("_", "-"): value for name, value in headers.items()}), lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0),
+        ("10", 10),
+        ("010", 10),
+        ("0.5", 0.5),
+        ("120.25", 120.25),
+        ("999999999999999", MAX_SECONDS),
+        # The three forms of an HTTP-date.
+        ("Sun, 06 Nov 1994 08:49:47 GMT", 10),
+        ("Sunday, 06-Nov-94 08:49:47 GMT", 10),
+        ("Sun Nov  6 08:49:47 1994", 10),
+        ("Sun Nov 06 08:49:47 1994", 10),
+        ("Sun, 06 Nov 1994 08:49:60 GMT", 23),  # a leap second
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+        ("Sun, 06 Nov 1994 08:49:07 GMT", 0),  # passed: at once
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_SECONDS),
+    ],
+)
+def test_a_value_is_seconds(value: str, seconds: float) -> None:
+    assert read(retry_after=value) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "-1", "+1", "-0.5", "nan", "NaN", "inf", "-inf", "Infinity", "1e3", "0x10", "1_000", "1,5", "10, 20", "10;",
+        ".5", "5.", "10s", "10 seconds", "soon", "٣", "1٣", "\N{FULLWIDTH DIGIT ONE}", "²",
+        "9" * 16, "9" * 400, "1" * 100_000,
+        "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 06 Nov 1994 08:49:37 +0100",
+        "06 Nov 1994 08:49:37 GMT", "Sun, 06 Nix 1994 08:49:37 GMT", "Sun, 06 Nov 0000 08:49:37 GMT",
+        "Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 6 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z",
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_not_there(value: str) -> None:
+    # A plain mapping, since httpx refuses to hold some of these.
+    assert retry_after({"retry-after": value}, lambda: NOW) is None
+
+
+def test_nothing_said() -> None:
+    assert read() is None
+
+
+@pytest.mark.parametrize("name", ["retry_after_ms", "x_ms_retry_after_ms"])
+def test_milliseconds(name: str) -> None:
+    assert read(**{name: "1500"}) == 1.5
+    assert read(**{name: "0"}) == 0
+    assert read(**{name: "0.5"}) == 0.0005
+    assert read(**{name: "later"}) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry_after": "2", "retry_after_ms": "1500"}, 1.5),
+        ({"retry_after": "2", "x_ms_retry_after_ms": "1500"}, 1.5),
+        ({"x_ms_retry_after_ms": "1600", "retry_after_ms": "1500"}, 1.5),
+        ({"retry_after": "2", "retry_after_ms": "junk"}, 2),
+        ({"retry_after": "junk", "retry_after_ms": "0"}, 0),
+        ({"retry_after": "Sun, 06 Nov 1994 08:49:47 GMT", "retry_after_ms": "-1"}, 10),
+    ],
+)
+def test_the_most_precise_that_makes_sense_wins(headers: dict[str, str], seconds: float) -> None:
+    assert read(**headers) == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sun, 06 Nov 1994 08:49:40 GMT", 7),  # the service's clock goes three seconds ahead of this one
+        ("Sunday, 06-Nov-94 08:49:30 GMT", 17),
+        ("yesterday", 10),
+    ],
+)
+def test_a_date_counts_from_the_replys_own_date(date: str, seconds: float) -> None:
+    assert read(retry_after="Sun, 06 Nov 1994 08:49:47 GMT", date=date) == seconds
+
+
+def test_the_header_may_stand_twice() -> None:
+    assert retry_after(httpx.Headers([("Retry-After", "5"), ("Retry-After", "10")])) is None
+
+
+def test_without_a_clock_it_is_this_machines() -> None:
+    due = formatdate(time.time() + 3600, usegmt=True)
+    found = retry_after({"retry-after": due})
+    assert found is not None
+    assert 3500 < found <= 3600
+
+
+NUMBERS = st.from_regex(r"[0-9]{0,20}(\.[0-9]{0,20})?", fullmatch=True)
+DATES = st.builds(
+    "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT".format,
+    st.sampled_from(["Mon", "Sun", "Xxx", "Sunday"]), st.integers(0, 99), st.sampled_from(["Jan", "Feb", "Nov", "Foo"]),
+    st.integers(0, 9999), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99),
+)  # fmt: skip
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["retry-after", "retry-after-ms", "x-ms-retry-after-ms", "date"]), st.text() | NUMBERS | DATES
+    ),
+    st.floats(-1e12, 1e12),
+)
+def test_whatever_the_headers_say(headers: dict[str, str], now: float) -> None:
+    seconds = retry_after(headers, lambda: now)
+    assert seconds is None or 0 <= seconds <= MAX_SECONDS
+    assert seconds is None or math.isfinite(seconds)
+
+
+@given(st.integers(0, int(MAX_SECONDS)))
+def test_whole_seconds_and_milliseconds_come_back(seconds: int) -> None:
+    assert retry_after({"retry-after": str(seconds)}) == seconds
+    assert retry_after({"retry-after-ms": str(seconds * 1000)}) == pytest.approx(seconds)
+
+
+@given(st.integers(0, 4_102_444_800), st.integers(0, int(MAX_SECONDS)))
+def test_a_date_comes_back(sent: int, wait: int) -> None:
+    headers = {"retry-after": formatdate(sent + wait, usegmt=True), "date": formatdate(sent, usegmt=True)}
+    assert retry_after(headers) == wait
