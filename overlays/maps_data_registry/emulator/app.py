@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from .checks import Refusal, authenticate, check_api_version, check_guid, invalid
 from .journal import Entry
 from .namespace import Namespace
-from .page import script, show_journal, show_page, stylesheet
+from .page import script, show_page, stylesheet
 from .replies import refusal
 from .scenarios import Scenario
 
@@ -26,14 +26,18 @@ CHECKS = (authenticate, check_api_version, check_guid)
 """What a request for the service goes through, in this order, before anything is done."""
 
 
-def build_app(find: Find) -> Starlette:
-    """The application. `find` tells which namespace a request belongs to."""
+def build_app(root: Namespace) -> Starlette:
+    """The application. A namespace that is asked for by URL comes to be, as `root` is set."""
+
+    def find(request: Request) -> Namespace:
+        name = request.path_params.get("namespace")
+        return root if name is None else root.namespaces.get(name) or root.namespace(name)
 
     async def page(request: Request) -> Response:
         return show_page(find(request))
 
     async def journal(request: Request) -> Response:
-        return show_journal(find(request))
+        return JSONResponse(find(request).snapshot())
 
     routes = [Route("/health", health), Route("/page.css", stylesheet), Route("/page.js", script)]
     for prefix in ("/namespaces/{namespace}", ""):

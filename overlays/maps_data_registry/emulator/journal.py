@@ -33,6 +33,8 @@ class Entry:
     """The reply's HTTP status; 0 if the connection ended before one."""
     retry_after: str | None = None
     """The reply's `Retry-After`, as sent."""
+    pause: float = 0.0
+    """Seconds to leave before the next poll, as the reply asked for in one way or another."""
 
 
 def tag(secret: str) -> str:

@@ -4,8 +4,8 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from dataclasses import asdict, dataclass
+from urllib.parse import quote, urljoin, urlsplit
 from uuid import uuid4
 
 from starlette.responses import Response
@@ -42,7 +42,8 @@ class Operation:
         entry.operation_id, entry.poll, entry.early = self.id, self.polls, entry.at < self.due
         self.outcome, reply = self.scenario.answer(poll)
         entry.outcome = self.outcome
-        self.due = entry.at + (self.scenario.retry_after if PAUSE & set(reply.headers) else 0)
+        entry.pause = self.scenario.retry_after if PAUSE & set(reply.headers) else 0
+        self.due = entry.at + entry.pause
         return reply
 
 
@@ -65,11 +66,30 @@ class Namespace:
         self.url = url
         self.scenario = Scenario.parse(scenario)
         self.credentials = credentials
+        self.virtual_time = virtual_time
+        self.namespaces: dict[str, Namespace] = {}
         self.operations: dict[str, Operation] = {}
         self.entries: deque[Entry] = deque(maxlen=JOURNAL)
         self._clock: Callable[[], float] = float if virtual_time else time.monotonic  # float() is 0.0
         self._zero = self._clock()
         self._epoch = time.time()
+
+    def namespace(
+        self,
+        name: str,
+        *,
+        scenario: Scenario | str | None = None,
+        credentials: Collection[str] | None = None,
+        virtual_time: bool | None = None,
+    ) -> "Namespace":
+        """Make a namespace of the emulator, or make it anew. What is not given is as it is here."""
+        made = self.namespaces[name] = Namespace(
+            f"{self.url}/namespaces/{quote(name, safe='')}",
+            scenario=self.scenario if scenario is None else scenario,
+            credentials=self.credentials if credentials is None else credentials,
+            virtual_time=self.virtual_time if virtual_time is None else virtual_time,
+        )
+        return made
 
     def now(self) -> float:
         """Seconds on this namespace's clock, 0 when it was made."""
@@ -98,6 +118,17 @@ class Namespace:
         operation = Operation(operation_id, location, chosen, started=self.now())
         self.operations[operation_id.lower()] = operation
         return operation
+
+    def snapshot(self) -> dict[str, object]:
+        """Everything there is to know, ready for JSON."""
+        return {
+            "now": self.now(),
+            "operations": [
+                asdict(operation) | {"scenario": str(operation.scenario)}
+                for operation in list(self.operations.values())
+            ],
+            "entries": [asdict(entry) for entry in self.journal()],
+        }
 
     def journal(self, operation: Operation | None = None) -> list[Entry]:
         """The requests so far, oldest first, at most the last 10 000; only those about one operation if it is given."""

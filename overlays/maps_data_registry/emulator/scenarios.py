@@ -90,6 +90,10 @@ class Scenario(BaseModel):
             raise ValueError(f"unknown scenario {name[:40]!r}, choose from {', '.join(NAMES)}")
         return name
 
+    def __str__(self) -> str:
+        options = self.model_dump(exclude_unset=True, exclude={"name"})
+        return " ".join([self.name, *(f"{name}={value}" for name, value in options.items())])
+
     @property
     def strikes(self) -> int:
         """How many polls, from the first on, meet the fault."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Self
 
-from starlette.requests import Request
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
@@ -37,9 +36,8 @@ class Protocol(H11Protocol):
 class Emulator(Namespace):
     """A stand-in for the service on a real socket, for the length of a `with` statement.
 
-    It is its own root namespace: `url`, `start_operation`, `journal` and `advance` are there. `host` is loopback
-    unless told otherwise, `port` 0 takes a free one. Raises OSError when the port is taken. Starts one thread, which
-    `with` ends.
+    `host` is loopback unless told otherwise, and `port` 0 takes a free one: `url` tells which. Raises OSError when the
+    port is taken. Starts one thread, which ends with the `with`.
     """
 
     def __init__(
@@ -54,31 +52,6 @@ class Emulator(Namespace):
         super().__init__("", scenario=scenario, credentials=credentials, virtual_time=virtual_time)
         self.host = host
         self.port = port
-        self.virtual_time = virtual_time
-        self._namespaces: dict[str, Namespace] = {}
-
-    def namespace(
-        self,
-        name: str,
-        *,
-        scenario: Scenario | str | None = None,
-        credentials: Collection[str] | None = None,
-        virtual_time: bool | None = None,
-    ) -> Namespace:
-        """Make a namespace, or make it anew. Its URL is `{url}/namespaces/{name}`."""
-        made = self._namespaces[name] = Namespace(
-            f"{self.url}/namespaces/{name}",
-            scenario=self.scenario if scenario is None else scenario,
-            credentials=self.credentials if credentials is None else credentials,
-            virtual_time=self.virtual_time if virtual_time is None else virtual_time,
-        )
-        return made
-
-    def _find(self, request: Request) -> Namespace:
-        name = request.path_params.get("namespace")
-        if name is None:
-            return self
-        return self._namespaces.get(name) or self.namespace(name)
 
     def __enter__(self) -> Self:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
@@ -86,7 +59,7 @@ class Emulator(Namespace):
         listener = socket.create_server((self.host, self.port), family=family, backlog=1024)
         self.port = listener.getsockname()[1]
         self.url = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
-        config = Config(build_app(self._find), http=Protocol, ws="none", lifespan="off", log_config=None)
+        config = Config(build_app(self), http=Protocol, ws="none", lifespan="off", log_config=None)
         up = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(config, listener, up),), name="emulator")
         self._thread.start()
