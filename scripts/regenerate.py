@@ -16,21 +16,20 @@ import argparse
 import difflib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+
+from document import Broken, load
 
 ROOT = Path(__file__).resolve().parent.parent
-SPEC = ROOT / "spec" / "data-registry.yaml"
-CLIENT_CONFIG = ROOT / "spec" / "client-generator.yaml"
-GENERATED = ROOT / "generated"
 CLIENT = "maps_data_registry_client"
 SCHEMAS = "maps_data_registry_schemas"
 HEADER = "# Generated from spec/data-registry.yaml by scripts/regenerate.py: change the spec, not this file.\n"
@@ -38,31 +37,29 @@ HEADER = "# Generated from spec/data-registry.yaml by scripts/regenerate.py: cha
 Files = dict[str, bytes]
 
 
-class Broken(Exception):
-    """The document, the tool set or a generator is not fit to produce anything."""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only compare with what is there; exit 1 when stale")
     check = parser.parse_args(argv).check
+    current = root / "generated"
     try:
-        require_pinned_tools()
-        document = load_valid_document(SPEC)
-        with tempfile.TemporaryDirectory(prefix=".generated-", dir=ROOT) as scratch:
+        require_pinned_tools(root)
+        document = load(root / "spec" / "data-registry.yaml")
+        # Inside the project: a rename works on one file system only.
+        with tempfile.TemporaryDirectory(prefix=".generated-", dir=root) as scratch:
             rendered = Path(scratch) / "generated"
-            render(document, rendered)
-            before, after = read_tree(GENERATED), read_tree(rendered)
-            if before == after:
-                print(f"generated/ is up to date ({len(after)} files).")
-                return 0
-            report = list(differences(before, after, with_diff=check))
-            if not check:
-                swap(rendered, GENERATED, Path(scratch))
+            render(root / "spec", rendered)
+            require_complete(document, rendered)
+            before, after = read_tree(current), read_tree(rendered)
+            if not check and before != after:
+                swap(rendered, current, Path(scratch) / "before")
     except Broken as broken:
         print(broken, file=sys.stderr)
         return 2
-    print(*report, sep="\n")
+    if before == after:
+        print(f"generated/ is up to date ({len(after)} files).")
+        return 0
+    print(*differences(before, after, in_full=check), sep="\n")
     if check:
         print("generated/ is stale: run scripts/regenerate.py and commit what it changes.", file=sys.stderr)
         return 1
@@ -70,9 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def require_pinned_tools() -> None:
+def require_pinned_tools(root: Path) -> None:
     """Refuse to generate with any version but the pinned one: another one writes other bytes."""
-    pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["generators"]
+    pins = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["generators"]
     for pin in pins:
         name, _, wanted = pin.partition("==")
         try:
@@ -83,70 +80,28 @@ def require_pinned_tools() -> None:
             raise Broken(f"{name} {wanted} is pinned in pyproject.toml, but {found} is installed: run scripts/setup")
 
 
-def load_valid_document(path: Path) -> dict[str, Any]:
-    """The parsed document; or Broken, with file, line and place of every fault."""
-    from openapi_spec_validator import OpenAPIV31SpecValidator
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
-
-    where = path.relative_to(ROOT)
-    text = path.read_text(encoding="utf-8")
-    try:
-        lines = YAML(typ="rt").load(text)  # keeps line numbers, and refuses duplicate keys
-        document = YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Broken(f"{where}:{line}: {error.problem}") from error
-    if not isinstance(document, dict):
-        raise Broken(f"{where}:1: not an OpenAPI document")
-    faults = []
-    try:
-        for fault in OpenAPIV31SpecValidator(document, base_uri=path.as_uri()).iter_errors():
-            place = list(fault.absolute_path)
-            summary = fault.message.splitlines()[0]
-            faults.append(f"{where}:{line_of(lines, place)}: {'.'.join(map(str, place)) or 'document'}: {summary}")
-    except Exception as error:  # an unresolvable $ref leaves the validator in many guises
-        raise Broken(f"{where}: {error}") from error
-    if faults:
-        raise Broken("\n".join(faults))
-    return document
-
-
-def line_of(node: Any, place: Sequence[str | int]) -> int:
-    """The line of the deepest key of *place* that the document has."""
-    line = 1
-    for key in place:
-        try:
-            position = node.lc
-            line = (position.item(key) if isinstance(key, int) else position.key(key))[0] + 1
-            node = node[key]
-        except (AttributeError, KeyError, TypeError):
-            break
-    return line
-
-
-def render(document: dict[str, Any], target: Path) -> None:
-    target.mkdir()
-    run(
-        "openapi-python-client", "generate", "--path", SPEC, "--config", CLIENT_CONFIG,
+def render(spec: Path, target: Path) -> None:
+    """Write both packages into the new folder *target*."""
+    document = spec / "data-registry.yaml"
+    (target / SCHEMAS).mkdir(parents=True)
+    client = (
+        "openapi-python-client", "generate", "--path", document, "--config", spec / "client-generator.yaml",
         "--meta", "none", "--output-path", target / CLIENT, "--fail-on-warning",
-        cwd=target,
     )  # fmt: skip
-    (target / SCHEMAS).mkdir()
-    run(
-        "datamodel-codegen", "--input", SPEC, "--input-file-type", "openapi",
+    schemas = (
+        "datamodel-codegen", "--input", document, "--input-file-type", "openapi",
         "--output", target / SCHEMAS / "__init__.py", "--output-model-type", "pydantic_v2.BaseModel",
         "--preset", "practical-py311-20261027", "--formatters", "builtin",
         # As JSON Schema has it, a member that the document does not know is allowed: it is kept, not dropped.
         "--extra-fields", "allow", "--capitalise-enum-members", "--use-double-quotes",
         "--ignore-pyproject", "--disable-timestamp", "--custom-file-header", HEADER.strip(),
-        cwd=target,
     )  # fmt: skip
-    for path in sorted((target / CLIENT).rglob("*.py")):
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda command: run(*command, cwd=target), (client, schemas)))
+    for path in (target / CLIENT).rglob("*.py"):
         path.write_text(HEADER + path.read_text(encoding="utf-8"), encoding="utf-8")
     for package in (CLIENT, SCHEMAS):
         (target / package / "py.typed").touch()
-    require_complete(document, target)
 
 
 def run(tool: str, *arguments: str | Path, cwd: Path) -> None:
@@ -162,80 +117,67 @@ def run(tool: str, *arguments: str | Path, cwd: Path) -> None:
 
 def require_complete(document: dict[str, Any], target: Path) -> None:
     """A generator that skips what it does not understand may still exit 0: look for every part."""
-    operations = [
-        operation["operationId"]
-        for item in document["paths"].values()
+    modules = {path.stem.replace("_", "") for path in (target / CLIENT).glob("api/*/*.py")}
+    missing = [
+        f"{CLIENT}: operation {operation['operationId']}"
+        for item in document.get("paths", {}).values()
         for operation in item.values()
         if isinstance(operation, dict) and "operationId" in operation
+        if re.sub(r"[\W_]", "", operation["operationId"]).lower() not in modules
     ]
-    models = (target / SCHEMAS / "__init__.py").read_text(encoding="utf-8")
-    missing = [
-        f"{CLIENT}: operation {name}"
-        for name in operations
-        if not list((target / CLIENT).glob(f"api/*/{snake(name)}.py"))
-    ]
-    for name in document["components"]["schemas"]:
-        if not (target / CLIENT / "models" / f"{snake(name)}.py").is_file():
-            missing.append(f"{CLIENT}: schema {name}")
-        if not re.search(rf"^(class )?{name}\b", models, re.MULTILINE):
-            missing.append(f"{SCHEMAS}: schema {name}")
+    for package in (CLIENT, SCHEMAS):
+        code = "".join(path.read_text(encoding="utf-8") for path in (target / package).rglob("*.py"))
+        missing += [
+            f"{package}: schema {name}"
+            for name, schema in document.get("components", {}).get("schemas", {}).items()
+            if schema.keys() & {"properties", "enum"} and not re.search(rf"^class {name}\b", code, re.MULTILINE)
+        ]
     if missing:
         raise Broken("the generators left out " + ", ".join(missing))
-
-
-def snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def read_tree(root: Path) -> Files:
     """Every file below *root* by its name there; what Python itself leaves behind does not count."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
+        for path in root.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
 
 
-def differences(before: Files, after: Files, *, with_diff: bool) -> Iterator[str]:
+def differences(before: Files, after: Files, *, in_full: bool) -> Iterator[str]:
+    """A line for each file that differs, and with *in_full* its diff."""
+    only_after, only_before = ("missing", "extra") if in_full else ("added", "removed")
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) == after.get(name):
             continue
-        verb = "missing" if name not in before else "extra" if name not in after else "changed"
-        if not with_diff:
-            verb = {"missing": "added", "extra": "removed"}.get(verb, verb)
+        verb = only_after if name not in before else only_before if name not in after else "changed"
         yield f"{verb}: generated/{name}"
-        if with_diff:
-            old, new = (
-                tree.get(name, b"").decode("utf-8", "backslashreplace").splitlines() for tree in (before, after)
-            )
+        if in_full:
+            old, new = (tree.get(name, b"").decode(errors="backslashreplace").splitlines() for tree in (before, after))
             yield from difflib.unified_diff(old, new, f"committed/{name}", f"rendered/{name}", lineterm="")
 
 
-def swap(new: Path, current: Path, scratch: Path) -> None:
+def swap(new: Path, current: Path, aside: Path) -> None:
     """Two renames on one file system; the old tree comes back if the second fails."""
-    old = scratch / "old"
     if current.exists():
-        current.rename(old)
+        current.rename(aside)
     try:
         new.rename(current)
     except OSError:
-        if old.exists():
-            old.rename(current)
+        if aside.exists():
+            aside.rename(current)
         raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
-def reexecute_in_project_environment() -> NoReturn:
-    """Started by a Python without the tools: go on in the project's own environment."""
-    python = ROOT / ".venv" / "bin" / "python"
-    if not python.exists() or Path(sys.prefix) == ROOT / ".venv":
-        sys.exit("The generators are not installed: run scripts/setup")
-    os.execv(python, [str(python), __file__, *sys.argv[1:]])
+def use_project_environment() -> None:
+    """Go on in .venv, whichever Python was called: the pinned tools are there."""
+    environment = ROOT / ".venv"
+    if environment.exists() and not environment.samefile(sys.prefix):
+        python = str(environment / "bin" / "python")
+        os.execv(python, [python, *sys.argv])
 
 
 if __name__ == "__main__":
-    try:
-        metadata.version("openapi-python-client")
-    except metadata.PackageNotFoundError:
-        reexecute_in_project_environment()
+    use_project_environment()
     sys.exit(main())
