@@ -97,7 +97,10 @@ def invalid(document: dict[str, Any], path: Path) -> Iterator[Fault]:
         found = fault.instance if tail else fault.schema
         whole = (place for place, node in nodes(document) if node is found and place[len(place) - len(tail) :] == tail)
         quoted = (("paths", name) for name in document.get("paths", {}) if repr(name) in fault.message)
-        yield next(whole, tail or next(quoted, ())), textwrap.shorten(fault.message, 200, placeholder=" …")
+        yield (
+            next(whole, tail or next(quoted, ())),
+            textwrap.shorten(fault.message.splitlines()[0], 200, placeholder=" …"),
+        )
 
 
 def nodes(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
