@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import maps_data_registry_schemas as schemas
 import pytest
 from document import follow, load, nodes
-from maps_data_registry_client import models
-from maps_data_registry_client.models import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorResponse
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+
+import maps_data_registry_schemas as schemas
+from maps_data_registry_client import models
+from maps_data_registry_client.models import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorResponse
 
 SPEC = Path(__file__).parent.parent / "spec" / "data-registry.yaml"
 DOCUMENT = load(SPEC)

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from uuid import uuid4
 
-from maps_data_registry_schemas import MapsErrorDetail
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
+
+from maps_data_registry_schemas import MapsErrorDetail
 
 from .checks import Refusal, authenticate, check_api_version, check_guid, invalid
 from .journal import Entry

@@ -2,8 +2,9 @@
 
 import re
 
-from maps_data_registry_schemas import MapsErrorDetail, MapsInnerError
 from starlette.requests import Request
+
+from maps_data_registry_schemas import MapsErrorDetail, MapsInnerError
 
 from .journal import Entry, tag
 from .namespace import GUID, Namespace

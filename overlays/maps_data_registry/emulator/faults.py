@@ -7,8 +7,9 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from maps_data_registry_schemas import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorDetail
 from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from maps_data_registry_schemas import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorDetail
 
 from .replies import JSON, OnTheWire, raw, refusal, render
 

@@ -4,10 +4,11 @@ import asyncio
 import socket
 import struct
 
-from maps_data_registry_schemas import MapsErrorDetail, MapsErrorResponse
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from maps_data_registry_schemas import MapsErrorDetail, MapsErrorResponse
 
 JSON = "application/json"
 TRANSPORT = "maps_data_registry.transport"  # ASGI extension: the connection's asyncio.Transport

@@ -3,7 +3,6 @@
 import shlex
 from typing import Literal, Self
 
-from maps_data_registry_schemas import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorDetail
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -15,6 +14,8 @@ from pydantic import (
 )
 from pydantic_core import from_json
 from starlette.responses import Response
+
+from maps_data_registry_schemas import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorDetail
 
 from .faults import FAULTS, HOSTILE_RETRY_AFTER, Poll, running
 from .replies import render
