@@ -65,7 +65,7 @@ class DataRegistryError(Exception):
         return f"{subject}{self.args[0]}" + (f"; {self.next_step}" if self.advice else "")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+        return copyreg.__newobj__, (type(self),), {**self.__dict__, "args": self.args}  # type: ignore[attr-defined]
 
 
 GO_ON = 'to go on: wait_for_operation(client, "{operation}")'

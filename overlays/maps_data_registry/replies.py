@@ -80,8 +80,8 @@ def _tidy(error: object, depth: int = 0) -> dict[str, Any] | None:
         if not isinstance(tidy.get(name, ""), str):
             del tidy[name]
     if "details" in tidy:
-        details = tidy["details"] if isinstance(tidy["details"], list) else ()
-        tidy["details"] = [detail for item in details if (detail := _tidy(item, depth + 1)) is not None]
+        items = tidy["details"] if isinstance(tidy["details"], list) else None
+        tidy["details"] = items and [detail for item in items if (detail := _tidy(item, depth + 1)) is not None]
     if "innererror" in tidy:
         tidy["innererror"] = _tidy(tidy["innererror"], depth + 1)
     return tidy

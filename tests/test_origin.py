@@ -1,0 +1,176 @@
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maps_data_registry import InvalidOperation, SubscriptionKey, connect
+from maps_data_registry.origin import OPERATION_ID, endpoint, operation_id
+
+from .support import ID, KEY
+
+PATH = f"/dataRegistries/operations/{ID}"
+US = httpx.URL("https://us.atlas.microsoft.com")
+
+
+@pytest.mark.parametrize(
+    ("operation", "base_url"),
+    [
+        (ID, US),
+        (ID.upper(), US),
+        (f"https://us.atlas.microsoft.com{PATH}", US),
+        (f"https://US.Atlas.Microsoft.com{PATH}", US),
+        (f"https://us.atlas.microsoft.com:443{PATH}", US),
+        (f"https://us.atlas.microsoft.com{PATH}?api-version=2023-06-01", US),
+        (f"https://us.atlas.microsoft.com{PATH}?api-version=2099-01-01&x=%2F", US),
+        (f"http://127.0.0.1:8080{PATH}", httpx.URL("http://127.0.0.1:8080/")),
+        (f"http://[::1]:8080{PATH}", httpx.URL("http://[::1]:8080")),
+        (f"https://maps.test/a/b-c{PATH}", httpx.URL("https://maps.test/a/b-c/")),
+        (httpx.Response(201, headers={"Operation-Location": f"https://us.atlas.microsoft.com{PATH}"}), US),
+    ],
+)
+def test_an_operation_names_an_id(operation: Any, base_url: httpx.URL) -> None:
+    assert operation_id(operation, base_url).lower() == ID
+
+
+FOREIGN = [
+    f"https://us.atlas.microsoft.com.evil.test{PATH}",
+    f"https://evil.test{PATH}",
+    f"https://evil.test/us.atlas.microsoft.com{PATH}",
+    f"https://us.atlas.microsoft.com@evil.test{PATH}",
+    f"https://user:secret@us.atlas.microsoft.com{PATH}",
+    f"https://us.atlas.microsoft.com:8443{PATH}",
+    f"https://us.atlas.microsoft.com:99999{PATH}",
+    f"https://us.atlas.microsoft.com.{PATH}",
+    f"http://us.atlas.microsoft.com{PATH}",
+    f"ftp://us.atlas.microsoft.com{PATH}",
+    f"//us.atlas.microsoft.com{PATH}",
+    PATH,
+    f"https:/us.atlas.microsoft.com{PATH}",
+    f"https:\\\\us.atlas.microsoft.com{PATH}",
+    f"https://us.atlas.microsoft.com\\@evil.test{PATH}",
+    f"https://us.atlas.microsoft.com/prefix{PATH}",
+    f"https://us.atlas.microsoft.com/x/..{PATH}",
+    f"https://us.atlas.microsoft.com/dataRegistries/../dataRegistries/operations/{ID}",
+    f"https://us.atlas.microsoft.com/dataRegistries/operations/../{ID}",
+    f"https://us.atlas.microsoft.com/dataRegistries/operations//{ID}",
+    f"https://us.atlas.microsoft.com/dataRegistries%2Foperations/{ID}",
+    f"https://us.atlas.microsoft.com/dataRegistries/operations%2f{ID}",
+    "https://us.atlas.microsoft.com/dataRegistries/operations/..",
+    "https://us.atlas.microsoft.com/dataRegistries/operations/",
+    "https://us.atlas.microsoft.com/dataRegistries/operations",
+    f"https://us.atlas.microsoft.com/dataRegistries/{ID}",
+    f"https://us.atlas.microsoft.com/dataregistries/operations/{ID}",
+    f"https://us.atlas.microsoft.com{PATH}/{ID}",
+    f"https://us.atlas.microsoft.com{PATH}/",
+    f"https://us.atlas.microsoft.com{PATH}#fragment",
+    f"https://us.atlas.microsoft.com{PATH}?a b",
+    f"https://us.atlas.microsoft.com{PATH}\n",
+    f" https://us.atlas.microsoft.com{PATH}",
+    f"https://us.atlas.microsoft.com{PATH}\x00",
+    f"https://uѕ.atlas.microsoft.com{PATH}",  # noqa: RUF001 - a Cyrillic letter
+    f"https://[::1{PATH}",
+    "https://us.atlas.microsoft.com",
+]
+
+
+@pytest.mark.parametrize("location", FOREIGN)
+def test_a_location_elsewhere_is_refused(location: str) -> None:
+    with pytest.raises(InvalidOperation) as caught:
+        operation_id(location, US)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("there", "here"), [("eu", "us"), ("us", "eu")])
+def test_the_wrong_geography_is_called_that(there: str, here: str) -> None:
+    with pytest.raises(InvalidOperation, match=f'geography "{there}".*connected to "{here}".*connect\\("{there}"'):
+        operation_id(f"https://{there}.atlas.microsoft.com{PATH}", endpoint(here, None))
+
+
+def test_another_port_is_called_that() -> None:
+    with pytest.raises(InvalidOperation, match=r"of http://\[::1\]:2, .* connected to http://\[::1\]:1"):
+        operation_id(f"http://[::1]:2{PATH}", httpx.URL("http://[::1]:1"))
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["", "..", ".", "*", "x", ID[:-1], f"{ID}0", f" {ID}", f"{ID}\n", f"{{{ID}}}", f"urn:uuid:{ID}", "g" * 36, ID + ID],
+)
+def test_an_id_is_a_guid(operation: str) -> None:
+    with pytest.raises(InvalidOperation) as caught:
+        operation_id(operation, US)
+    assert str(caught.value).isprintable()
+
+
+def test_a_key_in_the_wrong_place_is_not_shown() -> None:
+    with pytest.raises(InvalidOperation) as caught:
+        operation_id("k" * 43, US)
+    assert "k" * 43 not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("operation", "said"),
+    [(httpx.Response(201), "no Operation-Location"), (None, "NoneType"), (b"x", "bytes"), (42, "int")],
+)
+def test_something_else(operation: Any, said: str) -> None:
+    with pytest.raises(InvalidOperation, match=said):
+        operation_id(operation, US)
+
+
+@given(st.text())
+def test_any_text_is_an_id_or_refused(text: str) -> None:
+    try:
+        assert OPERATION_ID.fullmatch(operation_id(text, US))
+    except InvalidOperation as refused:
+        assert "\n" not in str(refused)
+
+
+@given(st.from_regex(OPERATION_ID, fullmatch=True))
+def test_any_guid_comes_back(guid: str) -> None:
+    assert operation_id(guid, US) == guid
+    assert operation_id(f"https://us.atlas.microsoft.com/dataRegistries/operations/{guid}", US) == guid
+
+
+@pytest.mark.parametrize(
+    ("options", "url"),
+    [
+        ({"geography": "us"}, "https://us.atlas.microsoft.com"),
+        ({"geography": "eu"}, "https://eu.atlas.microsoft.com"),
+        ({"base_url": "https://maps.private.test/x"}, "https://maps.private.test/x"),
+        ({"base_url": "http://127.0.0.1:1"}, "http://127.0.0.1:1"),
+        ({"base_url": "http://127.9.9.9"}, "http://127.9.9.9"),
+        ({"base_url": "http://[::1]:1"}, "http://[::1]:1"),
+        ({"base_url": "http://localhost:1"}, "http://localhost:1"),
+    ],
+)
+def test_endpoints(options: dict[str, str], url: str) -> None:
+    client = connect(credential=SubscriptionKey(KEY), **options)  # type: ignore[arg-type]
+    assert str(client.get_httpx_client().base_url).rstrip("/") == url
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "one of the two"),
+        ({"geography": "us", "base_url": "https://x.test"}, "one of the two"),
+        ({"geography": "global"}, "us, eu"),
+        ({"geography": ""}, "us, eu"),
+        ({"base_url": ""}, "absolute"),
+        ({"base_url": "us.atlas.microsoft.com"}, "absolute"),
+        ({"base_url": "ftp://x.test"}, "absolute"),
+        ({"base_url": "https://"}, "absolute"),
+        ({"base_url": "https://x.test:port"}, "absolute"),
+        ({"base_url": "https://user:secret@x.test"}, "user"),
+        ({"base_url": "https://x.test?secret"}, "query"),
+        ({"base_url": "https://x.test#secret"}, "fragment"),
+        ({"base_url": "http://x.test"}, "clear"),
+        ({"base_url": "http://127.0.0.1.x.test"}, "clear"),
+        ({"base_url": "http://10.0.0.1"}, "clear"),
+    ],
+)
+def test_endpoints_that_no_credential_may_go_to(options: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said) as caught:
+        connect(credential=SubscriptionKey(KEY), **options)  # type: ignore[arg-type]
+    assert "secret" not in str(caught.value)
