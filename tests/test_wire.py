@@ -5,6 +5,7 @@ import gzip
 import logging
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import trustme
 
 from maps_data_registry import (
     DataRegistryError,
@@ -27,7 +29,6 @@ from maps_data_registry import (
     SubscriptionKey,
     UntrustedOrigin,
     connect,
-    get_operation,
     get_operation_async,
     wait_for_operation,
     wait_for_operation_async,
@@ -47,22 +48,20 @@ Run = Callable[..., Any]
 
 @pytest.fixture(params=[None, "asyncio", "trio"], ids=["sync", "asyncio", "trio"])
 def run(request: pytest.FixtureRequest) -> Run:
-    """Wait, or get, on a client of a URL, with the sync or the async functions."""
+    """Wait on a client of a URL, with the sync or the async functions."""
     backend = request.param
 
-    def call(url: str, how: str = "wait", **options: Any) -> Any:
+    def call(url: str, ssl_context: ssl.SSLContext | None = None, **options: Any) -> Any:
         def client() -> AuthenticatedClient:
-            return connect(base_url=url, credential=SubscriptionKey(KEY))
+            return connect(base_url=url, credential=SubscriptionKey(KEY), ssl_context=ssl_context)
 
         if backend is None:
             with client() as sync_client:
-                return (wait_for_operation if how == "wait" else get_operation)(sync_client, ID, **options)
+                return wait_for_operation(sync_client, ID, **options)
 
         async def main() -> Any:
             async with client() as async_client:
-                return await (wait_for_operation_async if how == "wait" else get_operation_async)(
-                    async_client, ID, **options
-                )
+                return await wait_for_operation_async(async_client, ID, **options)
 
         return anyio.run(main, backend=backend)
 
@@ -179,6 +178,21 @@ def test_a_compressed_reply_is_read_though_none_was_asked_for(run: Run, data: by
 def test_an_encoding_that_cannot_be_read(run: Run, data: bytes) -> None:
     with serve(sends(data)) as wire, pytest.raises(InvalidResponse, match="content-encoding"):
         run(wire.url)
+
+
+def test_tls_with_a_given_authority(run: Run) -> None:
+    authority, server, client = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    with serve(sends(GOOD), tls=server) as wire:
+        assert run(wire.url, ssl_context=client).status == "Completed"
+    with serve(drips(HEAD, b"a: b\r\n"), tls=server) as wire, pytest.raises(OperationTimeout):
+        run(wire.url, timeout=0.3, ssl_context=client)
+    # A certificate that is not trusted is not asked again: it will not be trusted the next time.
+    with serve(sends(GOOD), tls=server) as wire, pytest.raises(ServiceUnreachable, match=r"(?i)certificate") as caught:
+        run(wire.url)
+    assert caught.value.polls == 1
+    assert not wire.requests
 
 
 def test_a_redirect_is_not_followed(run: Run) -> None:

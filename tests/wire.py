@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -17,21 +18,21 @@ GOOD = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 class Wire:
     """What arrived and where the server is."""
 
-    def __init__(self, listener: socket.socket) -> None:
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    def __init__(self, listener: socket.socket, scheme: str) -> None:
+        self.url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         self.requests: list[bytes] = []
         self.connections = 0
 
 
 @contextlib.contextmanager
-def serve(*answers: Answer) -> Iterator[Wire]:
+def serve(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
     """Answer the first request with the first answer, and so on; the last one goes on for ever."""
     stop, threads = Stop(), list[threading.Thread]()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        wire = Wire(listener)
+        wire = Wire(listener, "https" if tls else "http")
 
         def connection(peer: socket.socket) -> None:
-            with peer, contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), tls.wrap_socket(peer, server_side=True) if tls else peer as peer:
                 while request := read_request(peer):
                     wire.requests.append(request)
                     answers[min(len(wire.requests), len(answers)) - 1](peer, stop)

@@ -5,36 +5,37 @@ Its sessions keep no cookies, and every failure is the httpx exception that http
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-# The first that fits. httpx-aiohttp reports most of these as ConnectTimeout, and lets some through as they are.
+# The first that fits, else RemoteProtocolError. httpx-aiohttp reports most failures as ConnectTimeout, and lets some
+# through as they are.
 _EXCEPTIONS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
-    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
-    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
-    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
     (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
     (aiohttp.ClientOSError, httpx.ReadError),
-    (aiohttp.ClientError, httpx.RemoteProtocolError),
 )
+
+
+class _Connector(aiohttp.TCPConnector):
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        if should_close:  # given up half-way: TLS's goodbye, which may take as long as the peer likes, is left out
+            protocol.abort()
+        super()._release(key, protocol, should_close=should_close)
 
 
 class SessionTransport(AiohttpTransport):
     """One aiohttp session, for the event loop that first sends a request through it."""
 
     def get_client(self) -> aiohttp.ClientSession:
-        """Make the session on first use: no cookies, no bound on connections but the caller's own concurrency."""
-        if not isinstance(self.client, aiohttp.ClientSession):
-            keep_alive = self.limits.keepalive_expiry
-            connector = aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, keepalive_timeout=keep_alive)
-            self.client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        return self.client
+        """Make the session, on first use: no cookies, no bound on connections but the caller's own concurrency."""
+        connector = _Connector(limit=0, ssl=self.ssl_context, keepalive_timeout=self.limits.keepalive_expiry)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
@@ -63,7 +64,5 @@ def _httpx_exceptions() -> Iterator[None]:
         yield
     except (httpx.TransportError, aiohttp.ClientError) as error:
         cause = error if isinstance(error, aiohttp.ClientError) else error.__cause__
-        for aiohttp_type, httpx_type in _EXCEPTIONS:
-            if isinstance(cause, aiohttp_type):
-                raise httpx_type(str(cause) or type(cause).__name__) from cause
-        raise
+        found = next((to for kind, to in _EXCEPTIONS if isinstance(cause, kind)), httpx.RemoteProtocolError)
+        raise found(str(error) or type(cause).__name__) from cause

@@ -50,10 +50,8 @@ class DataRegistryError(Exception):
     polls: int = 0
     elapsed: float = 0.0
 
-    def __init__(self, summary: str, advice: str = "") -> None:
+    def __init__(self, summary: str) -> None:
         super().__init__(one_line(summary))
-        if advice:
-            self.advice = advice
 
     @property
     def next_step(self) -> str:
@@ -169,7 +167,10 @@ class ServiceUnreachable(DataRegistryError, httpx.TransportError):
     advice = GO_ON
 
     def __init__(self, error: httpx.RequestError) -> None:
-        super().__init__(f"no reply: {type(error).__name__}: {error}")
+        reason: BaseException | None = error
+        while reason and not str(reason):  # httpx's own text may be empty where that of its cause is not
+            reason = reason.__cause__ or reason.__context__
+        super().__init__(f"no reply: {type(error).__name__}: {reason or 'no reason given'}")
         self._request = None  # httpx would keep the request here, and with it the credential
 
 

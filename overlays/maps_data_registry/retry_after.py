@@ -46,10 +46,5 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
 
 
 def _epoch_seconds(value: str) -> float | None:
-    if not _HTTP_DATE.fullmatch(value):
-        return None
-    try:
-        parsed = parsedate(value)
-        return None if parsed is None else float(calendar.timegm(parsed))
-    except ValueError:  # a year or a month that no calendar has
-        return None
+    parsed = parsedate(value) if _HTTP_DATE.fullmatch(value) else None
+    return None if parsed is None else float(calendar.timegm(parsed))
