@@ -88,6 +88,18 @@ def follow(reference: str, document: dict[str, Any], path: Path) -> Any:
     return node
 
 
+def resolved(node: Any, document: dict[str, Any], path: Path) -> Any:
+    """*node* with every reference replaced by what it stands for, but for those to schemas: these may be circular."""
+    if isinstance(node, list):
+        return [resolved(child, document, path) for child in node]
+    if not isinstance(node, dict):
+        return node
+    reference = node.get("$ref")
+    if isinstance(reference, str) and not reference.startswith("#/components/schemas/"):
+        return resolved(follow(reference, document, path), document, path)
+    return {key: resolved(child, document, path) for key, child in node.items()}
+
+
 def invalid(document: dict[str, Any], path: Path) -> Iterator[Fault]:
     """What openapi-spec-validator objects to."""
     from openapi_spec_validator import OpenAPIV31SpecValidator

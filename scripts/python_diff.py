@@ -1,0 +1,102 @@
+"""What changed in the Python that users see, between two trees of this project, and what griffe calls a breakage.
+
+Of the generated packages every name without a leading underscore is public; of the overlay only what
+its `__all__` names, wherever it is defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import griffe
+from contract_diff import Change
+
+GENERATED = ("maps_data_registry_client", "maps_data_registry_schemas")
+OVERLAY = "maps_data_registry"
+
+Objects = dict[str, griffe.Object]
+
+
+def changes(before: Path, after: Path) -> list[Change]:
+    """All changes; twins with the same change in one place, as the generated four of each operation, told as one."""
+    told: dict[tuple[str, str, str, bool], list[str]] = {}
+    for old, new in zip(surfaces(before), surfaces(after), strict=True):
+        for path, part, what, breaking in compare(by_path(old), by_path(new), breakages(old, new)):
+            place, _, name = path.rpartition(".")
+            told.setdefault((place, part, what, breaking), []).append(name)
+    return [
+        Change((*place.split("."), " / ".join(names), *filter(None, [part])), what, breaking)
+        for (place, part, what, breaking), names in told.items()
+    ]
+
+
+def surfaces(tree: Path) -> list[griffe.Module]:
+    """What may be imported from each package, nothing where there is none; read from the source, without running it."""
+    loader = griffe.GriffeLoader(search_paths=[tree / "generated", tree / "overlays"], allow_inspection=False)
+    found = {name: griffe.Module(name) for name in (*GENERATED, OVERLAY)}
+    for name in found:
+        with suppress(ModuleNotFoundError):
+            loader.load(name, try_relative_path=False)
+    loader.resolve_aliases(implicit=False, external=False)
+    found |= {name: module for name, module in loader.modules_collection.members.items() if name in GENERATED}
+    if OVERLAY in loader.modules_collection:
+        overlay = loader.modules_collection[OVERLAY]
+        for name in map(str, overlay.exports or ()):
+            member = overlay.members[name]
+            # Taking it over changes its path to the one that users know.
+            found[OVERLAY].set_member(name, member.final_target if isinstance(member, griffe.Alias) else member)
+    return list(found.values())
+
+
+def members(module: griffe.Object) -> Iterator[griffe.Object]:
+    """Every public object below *module*, parents first."""
+    for member in module.members.values():
+        if isinstance(member, griffe.Object) and not member.is_private and member.name != "__all__":
+            yield member
+            yield from members(member)
+
+
+def by_path(module: griffe.Module) -> Objects:
+    return {member.path: member for member in members(module)}
+
+
+def breakages(old: griffe.Module, new: griffe.Module) -> dict[str, dict[str, str]]:
+    """What griffe finds: for each object, by the parameter that it is about, or "" when it is about none."""
+    found: dict[str, dict[str, str]] = {}
+    for breakage in griffe.find_breaking_changes(old, new):
+        values = (breakage.old_value, breakage.new_value)
+        parameter = next((value.name for value in values if isinstance(value, griffe.Parameter)), "")
+        found.setdefault(breakage.obj.path, {})[parameter] = breakage.kind.value.lower()
+    return found
+
+
+def compare(old: Objects, new: Objects, broken: dict[str, dict[str, str]]) -> Iterator[tuple[str, str, str, bool]]:
+    """Each difference: the object's path, the part of its signature or "", what happened, and whether that breaks."""
+    for path in {**old, **new}:
+        place = path.rpartition(".")[0]
+        if path not in old:
+            if place in old or place not in new:  # else it is part of something new
+                yield path, "", f"new {new[path].kind.value}", False
+        elif path not in new:
+            if place in new or place not in old:
+                yield path, "", f"{old[path].kind.value} is gone", True
+        else:
+            was, now, reasons = signature(old[path]), signature(new[path]), broken.get(path, {})
+            for part in was | now:
+                if was.get(part) != now.get(part):
+                    before, after = (f"`{side[part]}`" if part in side else "absent" for side in (was, now))
+                    yield path, part, f"was {before}, is {after}", reasons.pop(part, None) is not None
+            yield from ((path, part, reason, True) for part, reason in reasons.items())
+
+
+def signature(node: griffe.Object) -> dict[str, str]:
+    """What a caller or a type checker goes by."""
+    if isinstance(node, griffe.Function):
+        parameters = {
+            parameter.name: f"{parameter.annotation}" + (f" = {parameter.default}" if parameter.default else "")
+            for parameter in node.parameters
+        }
+        return {**parameters, "return": str(node.returns)}
+    return {"type": str(node.annotation)} if isinstance(node, griffe.Attribute) else {}
