@@ -62,14 +62,18 @@ def review(before: Path, after: Path, title: str) -> tuple[str, int]:
     contract = contract_diff.changes(contract_of(before), contract_of(after))
     python = python_diff.changes(before, after)
     entries = announcements(changelog(before), changelog(after))
-    breaking = [change for change in contract + python if change.breaking]
-    silent: list[Change] = []
-    for change in breaking:  # one line covers what follows from it: the contract comes first
-        if not is_announced(change, [*entries, *(".".join(other.name) for other in silent)]):
-            silent.append(change)
+    breaking = [[change for change in side if change.breaking] for side in (contract, python)]
+    # A line about the contract covers what follows from it in Python.
+    covering = (entries, [*entries, *(".".join(change.name) for change in breaking[0])])
+    silent = [
+        change
+        for side, known in zip(breaking, covering, strict=True)
+        for change in side
+        if not is_announced(change, known)
+    ]
     verdict = (
         "**It breaks users, and CHANGELOG.md does not say so: see the last section.**" if silent
-        else "It breaks users, as CHANGELOG.md says." if breaking
+        else "It breaks users, as CHANGELOG.md says." if any(breaking)
         else "Nothing breaks."
     )  # fmt: skip
     sections = {
@@ -140,7 +144,7 @@ def freshness(tree: Path) -> str:
     """Whether generated/ is what its own scripts/regenerate.py makes of its own document."""
     script = tree / "scripts" / "regenerate.py"
     if not script.exists():
-        return "Nothing is generated."
+        return "`generated/` cannot be checked: there is no scripts/regenerate.py."
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     if done.returncode == 1:
         return "**`generated/` is stale: run scripts/regenerate.py.**"
