@@ -128,8 +128,8 @@ def deep_error(scenario: "Scenario", poll: Poll) -> Response:
 
 def truncated_body(scenario: "Scenario", poll: Poll) -> Response:
     """A connection that closes before the promised Content-Length is there."""
-    head, body = raw(running(scenario, poll))
-    return OnTheWire(head, body[:-10])
+    head, body = raw(reply := running(scenario, poll))
+    return OnTheWire(head, body[:-10], of=reply)
 
 
 @lru_cache(maxsize=4)
@@ -159,25 +159,25 @@ def huge_body(scenario: "Scenario", poll: Poll) -> Response:
 
 def slow_headers(scenario: "Scenario", poll: Poll) -> Response:
     """A good reply whose headers come byte by byte, `pace` seconds apart."""
-    head, body = raw(running(scenario, poll))
-    return OnTheWire(*(bytes([byte]) for byte in head), body, pace=scenario.pace)
+    head, body = raw(reply := running(scenario, poll))
+    return OnTheWire(*(bytes([byte]) for byte in head), body, of=reply, pace=scenario.pace)
 
 
 def slow_drip(scenario: "Scenario", poll: Poll) -> Response:
     """A good reply whose body comes byte by byte, `pace` seconds apart."""
-    head, body = raw(running(scenario, poll))
-    return OnTheWire(head, *(bytes([byte]) for byte in body), pace=scenario.pace)
+    head, body = raw(reply := running(scenario, poll))
+    return OnTheWire(head, *(bytes([byte]) for byte in body), of=reply, pace=scenario.pace)
 
 
 def reset_before_headers(scenario: "Scenario", poll: Poll) -> Response:
     """A TCP reset instead of a reply."""
-    return OnTheWire(status=0, reset=True)
+    return OnTheWire(reset=True)
 
 
 def reset_after_headers(scenario: "Scenario", poll: Poll) -> Response:
     """A TCP reset in the middle of the body."""
-    head, body = raw(running(scenario, poll))
-    return OnTheWire(head, body[:5], reset=True)
+    head, body = raw(reply := running(scenario, poll))
+    return OnTheWire(head, body[:5], of=reply, reset=True)
 
 
 def redirect(scenario: "Scenario", poll: Poll) -> Response:

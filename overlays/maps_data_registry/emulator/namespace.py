@@ -5,17 +5,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
 
+import anyio
+import anyio.lowlevel
 from starlette.responses import Response
 
-from .faults import Poll
+from maps_data_registry.policy import Clock
+
+from .faults import Poll, retry_after
 from .journal import Entry
 from .scenarios import Scenario
 
 JOURNAL = 10_000
-PAUSE = {"retry-after", "retry-after-ms", "x-ms-retry-after-ms"}
 GUID = re.compile(r"[a-fA-F0-9]{8}-(?:[a-fA-F0-9]{4}-){3}[a-fA-F0-9]{12}")
 
 
@@ -42,7 +45,8 @@ class Operation:
         entry.operation_id, entry.poll, entry.early = self.id, self.polls, entry.at < self.due
         self.outcome, reply = self.scenario.answer(poll)
         entry.outcome = self.outcome
-        entry.pause = self.scenario.retry_after if PAUSE & set(reply.headers) else 0
+        asked = retry_after(self.scenario, poll).items()
+        entry.pause = self.scenario.retry_after if asked and asked <= set(reply.headers.items()) else 0
         self.due = entry.at + entry.pause
         return reply
 
@@ -70,8 +74,8 @@ class Namespace:
         self.namespaces: dict[str, Namespace] = {}
         self.operations: dict[str, Operation] = {}
         self.entries: deque[Entry] = deque(maxlen=JOURNAL)
-        self._clock: Callable[[], float] = float if virtual_time else time.monotonic  # float() is 0.0
-        self._zero = self._clock()
+        self._time: Callable[[], float] = float if virtual_time else time.monotonic  # float() is 0.0
+        self._zero = self._time()
         self._epoch = time.time()
 
     def namespace(
@@ -82,9 +86,13 @@ class Namespace:
         credentials: Collection[str] | None = None,
         virtual_time: bool | None = None,
     ) -> "Namespace":
-        """Make a namespace of the emulator, or make it anew. What is not given is as it is here."""
+        """Make a namespace of the emulator, or make it anew. What is not given is as it is here.
+
+        Its URL is `{url}/namespaces/{name}`; in the name, what is no ASCII letter, digit or `_` becomes a `-`.
+        """
+        name = re.sub(r"[^a-zA-Z0-9_]", "-", name)
         made = self.namespaces[name] = Namespace(
-            f"{self.url}/namespaces/{quote(name, safe='')}",
+            f"{self.url}/namespaces/{name}",
             scenario=self.scenario if scenario is None else scenario,
             credentials=self.credentials if credentials is None else credentials,
             virtual_time=self.virtual_time if virtual_time is None else virtual_time,
@@ -93,14 +101,24 @@ class Namespace:
 
     def now(self) -> float:
         """Seconds on this namespace's clock, 0 when it was made."""
-        return self._clock() - self._zero
+        return self._time() - self._zero
 
     def date(self) -> float:
         """The wall clock that goes with `now`, in seconds since 1970: what `Date` headers tell."""
         return self._epoch + self.now()
 
+    @property
+    def clock(self) -> Clock:
+        """This time for a client: `wait_for_operation(…, clock=emulator.clock)` sleeps by `advance`, so not at all."""
+
+        async def sleep_async(seconds: float) -> None:
+            self.advance(seconds)
+            await anyio.lowlevel.checkpoint()
+
+        return Clock(monotonic=self.now, wall=self.date, sleep=self.advance, sleep_async=sleep_async)
+
     def advance(self, seconds: float) -> None:
-        """Move the clock forward. Returns at once, so it can stand in for a client's `sleep`."""
+        """Move the clock forward."""
         self._zero -= seconds
 
     def start_operation(

@@ -61,8 +61,9 @@ def show_page(namespace: Namespace) -> Response:
         if entry.poll is not None:
             polls[entry.operation_id].append(entry)
     newest = list(namespace.operations.values())[-SHOWN:][::-1]
+    links = (f"<a href='{under.url}/'>{name}</a>" for name, under in list(namespace.namespaces.items()))
     live = [
-        f"<nav>{''.join(_link(other) for other in list(namespace.namespaces.values()))}</nav>",
+        f"<nav>{''.join(links)}</nav>",
         f"<h2>Operations <small>{len(namespace.operations)}</small></h2>",
         *(_operation(operation, polls[operation.id][-SHOWN:], namespace.now()) for operation in newest),
         "" if newest else "<p>None yet.</p>",
@@ -74,11 +75,6 @@ def show_page(namespace: Namespace) -> Response:
     return HTMLResponse(
         PAGE.format(url=escape(namespace.url), live="".join(live), scenarios=scenarios, **marks), headers=HEADERS
     )
-
-
-def _link(namespace: Namespace) -> str:
-    url = escape(namespace.url)
-    return f'<a href="{url}/">{url.rpartition("/")[2]}</a>'
 
 
 def _mark(kind: str, x: str, title: str = "") -> str:
@@ -116,13 +112,13 @@ def _operation(operation: Operation, polls: list[Entry], now: float) -> str:
 
 def _requests(entries: list[Entry]) -> str:
     rows = (
-        f"<tr><td>{entry.at:.2f}<td>{escape(entry.method[:10])}<td class='path'>{escape(entry.path)}"
+        f"<tr><td>{entry.at:.2f}<td>{escape(entry.method[:10])}<td><code>{escape(entry.path)}</code>"
         f"<td>{escape(entry.scheme or 'none')}<td>{entry.status or 'none'}"
         f"<td class='{_kind(entry)}'>{escape(entry.outcome)}<td>{escape((entry.retry_after or '')[:40])}"
         for entry in entries
     )
     head = "<tr><th>Seconds<th>Method<th>Path<th>Credential<th>Status<th>Outcome<th>Retry-After"
-    return f'<div class="wide"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 async def stylesheet(request: Request) -> Response:

@@ -29,11 +29,11 @@ class OnTheWire(Response):
     """Bytes written to the connection itself, past every layer that would make them well-formed.
 
     The chunks are written as they are, `pace` seconds apart. Then the connection is closed, or, with `reset`, torn
-    down with a TCP RST. `status_code` is for the journal: it tells what a client can have read of the status line.
+    down with a TCP RST. `of` is the reply that they are made of, for the journal.
     """
 
-    def __init__(self, *chunks: bytes, status: int = 200, pace: float = 0.0, reset: bool = False) -> None:
-        super().__init__(status_code=status)
+    def __init__(self, *chunks: bytes, of: Response | None = None, pace: float = 0.0, reset: bool = False) -> None:
+        super().__init__(status_code=of.status_code if of else 0, headers=of.headers if of else None)
         self.chunks = chunks
         self.pace = pace
         self.reset = reset
