@@ -6,7 +6,7 @@ try:
     from .scenarios import NAMES, Scenario
     from .server import Emulator, serve
 except ModuleNotFoundError as missing:
-    if missing.name not in {"pydantic", "pydantic_core", "starlette", "uvicorn"}:
+    if (missing.name or "").partition(".")[0] not in {"pydantic", "pydantic_core", "starlette", "uvicorn"}:
         raise
     raise ImportError("the emulator is an extra: pip install 'maps-data-registry[emulator]'") from None
 

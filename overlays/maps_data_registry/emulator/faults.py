@@ -128,8 +128,8 @@ def deep_error(scenario: "Scenario", poll: Poll) -> Response:
 
 def truncated_body(scenario: "Scenario", poll: Poll) -> Response:
     """A connection that closes before the promised Content-Length is there."""
-    head, body = raw(reply := running(scenario, poll))
-    return OnTheWire(head, body[:-10], of=reply)
+    head, body = raw(running(scenario, poll))
+    return OnTheWire(head, body[:-10])
 
 
 @lru_cache(maxsize=4)
@@ -176,8 +176,8 @@ def reset_before_headers(scenario: "Scenario", poll: Poll) -> Response:
 
 def reset_after_headers(scenario: "Scenario", poll: Poll) -> Response:
     """A TCP reset in the middle of the body."""
-    head, body = raw(reply := running(scenario, poll))
-    return OnTheWire(head, body[:5], of=reply, reset=True)
+    head, body = raw(running(scenario, poll))
+    return OnTheWire(head, body[:5], reset=True)
 
 
 def redirect(scenario: "Scenario", poll: Poll) -> Response:

@@ -30,7 +30,7 @@ class Entry:
     outcome: str = ""
     """The operation's status as told, `Registered`, the name of the fault, or the code of the refusal."""
     status: int = 0
-    """The reply's HTTP status; 0 if the connection ended before one."""
+    """The reply's HTTP status; 0 if the connection ended before it was whole."""
     retry_after: str | None = None
     """The reply's `Retry-After`, as sent."""
     pause: float = 0.0

@@ -29,7 +29,7 @@ class OnTheWire(Response):
     """Bytes written to the connection itself, past every layer that would make them well-formed.
 
     The chunks are written as they are, `pace` seconds apart. Then the connection is closed, or, with `reset`, torn
-    down with a TCP RST. `of` is the reply that they are made of, for the journal.
+    down with a TCP RST. `of` is the reply that they add up to, if they do, for the journal.
     """
 
     def __init__(self, *chunks: bytes, of: Response | None = None, pace: float = 0.0, reset: bool = False) -> None:

@@ -70,7 +70,8 @@ class Scenario(BaseModel):
             return cls.model_validate(value)
         except ValidationError as invalid:
             problems = (
-                f"{'.'.join(map(str, error['loc'])) or 'scenario'}: {error['msg']}" for error in invalid.errors()
+                f"{'.'.join(map(str, error['loc'])) or 'scenario'}: {error['msg'].removeprefix('Value error, ')}"
+                for error in invalid.errors()
             )
             raise ValueError("; ".join(problems)) from None
 

@@ -1,4 +1,4 @@
-"""The emulator in pytest. Nothing is imported before a test asks for it."""
+"""The emulator in pytest. Here and not in its package, as pytest imports it always, and the extra may be missing."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from . import Emulator, Namespace
+    from .emulator import Emulator, Namespace
 
 MARKER = "data_registry_emulator(scenario=None, credentials=None, virtual_time=None): how the test's namespace is set"
 
@@ -19,7 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def data_registry_emulator_server() -> "Iterator[Emulator]":
     """One running emulator for the session (under pytest-xdist: for each worker)."""
-    from . import Emulator
+    from .emulator import Emulator
 
     with Emulator() as emulator:
         yield emulator

@@ -1,0 +1,23 @@
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from maps_data_registry.emulator import Namespace
+
+Wire = Callable[..., httpx.Response]
+KEY = "marker-secret-0123456789"
+
+
+@pytest.fixture
+def emulator(data_registry_emulator: Namespace) -> Namespace:
+    return data_registry_emulator
+
+
+@pytest.fixture
+def http(emulator: Namespace) -> Iterator[httpx.Client]:
+    """Plain httpx with what every request needs, so that a test says only what it changes."""
+    with httpx.Client(
+        base_url=emulator.url, headers={"subscription-key": KEY}, params={"api-version": "2023-06-01"}
+    ) as client:
+        yield client

@@ -1,0 +1,110 @@
+"""The emulator as a process and as a `with` statement: starting, stopping, and what is in the way of it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+
+from maps_data_registry.emulator import Emulator, serve
+
+from .conftest import KEY
+
+EXTRA = r"\Athe emulator is an extra: pip install 'maps-data-registry\[emulator\]'\Z"
+PROGRAM = """
+from maps_data_registry.emulator import serve
+serve(on_ready=lambda url: print(url, flush=True), scenario="fails polls=0")
+"""
+
+
+def test_with_leaves_nothing_behind() -> None:
+    before = threading.active_count()
+    with Emulator() as emulator:
+        assert emulator.url == f"http://127.0.0.1:{emulator.port}"
+        with httpx.Client() as client:  # whose connection stays open
+            assert client.get(f"{emulator.url}/health").status_code == 200
+            emulator.__exit__()
+            with pytest.raises(httpx.ConnectError):
+                httpx.get(f"{emulator.url}/health")
+        assert threading.active_count() == before
+        emulator.__enter__()  # again, on the same port
+
+
+def test_stops_while_a_reply_drips() -> None:
+    with Emulator() as emulator, socket.create_connection(("127.0.0.1", emulator.port)) as connection:
+        operation = emulator.start_operation("slow-drip pace=1000")
+        path = operation.location.removeprefix(emulator.url)
+        connection.sendall(f"GET {path}?api-version=2023-06-01 HTTP/1.1\r\nHost: x\r\n".encode())
+        connection.sendall(f"subscription-key: {KEY}\r\n\r\n".encode())
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_port_that_is_taken() -> None:
+    with Emulator() as emulator, pytest.raises(OSError, match="in use"), Emulator(port=emulator.port):
+        pass
+
+
+def test_ipv6_loopback() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with Emulator(host="::1") as emulator:
+        assert emulator.url.startswith("http://[::1]:")
+        assert httpx.get(f"{emulator.url}/health").status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_ends_with_a_signal(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        process.stdout.close()  # it goes on without a reader
+        assert httpx.get(f"{url}/health").status_code == 200
+        process.send_signal(number)
+        assert process.wait(timeout=10) == 0
+
+
+def test_serve_puts_the_signal_handlers_back(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    seen: list[str] = []
+
+    def on_ready(url: str) -> None:
+        seen.append(url)
+        assert httpx.get(f"{url}/health").status_code == 200
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise BrokenPipeError
+
+    serve(on_ready)
+    assert len(seen) == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_serve_takes_the_emulators_options() -> None:
+    with pytest.raises(ValueError, match="unknown scenario 'nix'"):
+        serve(print, scenario="nix")
+
+
+@pytest.mark.parametrize("module", ["pydantic", "starlette", "uvicorn"])
+def test_missing_extra_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    forget(monkeypatch, module)
+    with pytest.raises(ImportError, match=EXTRA):
+        import maps_data_registry.emulator  # noqa: F401
+
+
+def test_other_missing_modules_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget(monkeypatch, "html")
+    with pytest.raises(ModuleNotFoundError, match="html"):
+        import maps_data_registry.emulator  # noqa: F401
+
+
+def forget(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """As in a fresh interpreter without that module."""
+    for name in list(sys.modules):
+        if f"{name}.".startswith((f"{missing}.", "maps_data_registry.emulator.", "maps_data_registry_schemas.")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
