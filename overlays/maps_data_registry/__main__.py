@@ -1,0 +1,7 @@
+"""`python -m maps_data_registry` is the command `maps-data-registry`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

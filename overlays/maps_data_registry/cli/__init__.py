@@ -1,0 +1,19 @@
+"""The command `maps-data-registry`. Nothing heavy is imported before it is used."""
+
+import sys
+
+
+def main() -> int:
+    """Run the command that the process was started for, and return its exit code."""
+    try:
+        from .app import run
+
+        return run()
+    except ModuleNotFoundError as missing:
+        if missing.name not in {"rich", "typer"}:
+            raise
+        sys.stderr.write("maps-data-registry: the command is an extra: pip install 'maps-data-registry[cli]'\n")
+        return 2
+    except KeyboardInterrupt:  # while modules are imported
+        sys.stderr.write("maps-data-registry: interrupted\n")
+        return 130

@@ -1,0 +1,41 @@
+"""What the package, httpx and Python warn of or log, line by line, without secrets."""
+
+import contextlib
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from maps_data_registry.errors import one_line
+
+_IN_HEADERS = re.compile(r"(?i)\b(bearer|jwt-sas|subscription-key)(\W+)[^\s\"',]+")
+
+
+class _Masked(logging.Handler):
+    def __init__(self, say: Callable[[str], object], secrets: Sequence[str]) -> None:
+        super().__init__()
+        self._say = say
+        self._secrets = secrets
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = _IN_HEADERS.sub(r"\1\2***", self.format(record))
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
+        self._say(one_line(line))
+
+
+@contextlib.contextmanager
+def logging_to(say: Callable[[str], object], *, verbose: bool, secrets: Sequence[str]) -> Iterator[None]:
+    """Hand every warning to *say*, and with *verbose* each request and each decision."""
+    handler = _Masked(say, secrets)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    loggers = [logging.getLogger(name) for name in ("maps_data_registry", "httpx")]
+    before = [logger.level for logger in loggers]
+    logging.getLogger().addHandler(handler)
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.INFO if verbose else logging.WARNING)
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
