@@ -1,32 +1,47 @@
 """Know when an Azure Maps data register or replace operation is done, or why it failed."""
 
-from .auth import SasToken, SubscriptionKey
-from .connection import connect, credential_from_env
-from .entra import EntraToken
-from .errors import (
-    AuthenticationFailed,
-    DataRegistryError,
-    InvalidCredential,
-    InvalidOperation,
-    InvalidResponse,
-    OperationFailed,
-    OperationNotFound,
-    OperationTimeout,
-    ServiceError,
-    ServiceUnreachable,
-    TokenUnavailable,
-    UnrecognizedStatus,
-    UntrustedOrigin,
-)
-from .operations import (
-    get_operation,
-    get_operation_async,
-    wait_for_operation,
-    wait_for_operation_async,
-    watch_operation,
-    watch_operation_async,
-)
-from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .auth import SasToken, SubscriptionKey
+    from .connection import connect, credential_from_env
+    from .entra import EntraToken
+    from .errors import (
+        AuthenticationFailed,
+        DataRegistryError,
+        InvalidCredential,
+        InvalidOperation,
+        InvalidResponse,
+        OperationFailed,
+        OperationNotFound,
+        OperationTimeout,
+        ServiceError,
+        ServiceUnreachable,
+        TokenUnavailable,
+        UnrecognizedStatus,
+        UntrustedOrigin,
+    )
+    from .operations import (
+        get_operation,
+        get_operation_async,
+        wait_for_operation,
+        wait_for_operation_async,
+        watch_operation,
+        watch_operation_async,
+    )
+    from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the modules when a name is first used, so that the command's help need not wait for httpx."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        modules = (import_module(f".{module}", __name__) for module in _MODULES)
+        return globals().setdefault(name, next(vars(module)[name] for module in modules if name in vars(module)))
+
+
+_MODULES = ("auth", "connection", "entra", "errors", "operations", "policy")
 
 __all__ = [
     "DEFAULT",
