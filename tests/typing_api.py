@@ -1,0 +1,69 @@
+"""Never run, only type-checked: the public face as its users write it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+from azure.core.credentials import AzureKeyCredential, AzureSasCredential
+from azure.identity import DefaultAzureCredential
+from azure.identity.aio import DefaultAzureCredential as AsyncDefaultAzureCredential
+
+from maps_data_registry import (
+    EntraToken,
+    OperationFailed,
+    OperationUpdate,
+    Outcome,
+    PollingPolicy,
+    SasToken,
+    SubscriptionKey,
+    connect,
+    credential_from_env,
+    get_operation,
+    wait_for_operation,
+    wait_for_operation_async,
+    wait_for_operations,
+    wait_for_operations_async,
+    watch_operation,
+    watch_operation_async,
+)
+from maps_data_registry_client import AuthenticatedClient
+from maps_data_registry_client.models import LongRunningOperationResult
+
+
+def sync(key: str, operation: str, response: httpx.Response) -> None:
+    with connect("us", SubscriptionKey(key)) as client:
+        try:
+            result: LongRunningOperationResult = wait_for_operation(client, operation, timeout=600)
+        except OperationFailed as failed:
+            print(failed.code, failed.message)
+        else:
+            print(result.status)
+        result = get_operation(client, response)
+        updates: Iterator[OperationUpdate] = watch_operation(client, response, timeout=None)
+        outcomes: Iterator[Outcome] = wait_for_operations(client, [operation, response], concurrency=2)
+        print(*updates, *outcomes)
+
+
+async def asynchronous(account: str, operation: str, operations: AsyncIterator[str]) -> None:
+    async with connect("eu", EntraToken(AsyncDefaultAzureCredential(), account_client_id=account)) as client:
+        async for update in watch_operation_async(client, operation):
+            print(update.status, update.retry_after, update.polls, update.elapsed)
+        async for outcome in wait_for_operations_async(client, operations, concurrency=64):
+            print(outcome.result or outcome.error)
+
+        async def note(update: OperationUpdate) -> None:
+            print(update.wait)
+
+        await wait_for_operation_async(client, operation, policy=PollingPolicy(interval=1), on_update=note)
+
+
+def clients(key: str, account: str) -> list[AuthenticatedClient]:
+    return [
+        connect("us"),
+        connect("us", credential_from_env()),
+        connect("us", SubscriptionKey(lambda: key)),
+        connect("us", SubscriptionKey(AzureKeyCredential(key))),
+        connect("us", SasToken(AzureSasCredential(key))),
+        connect("eu", AzureKeyCredential(key)),
+        connect("eu", DefaultAzureCredential(), account_client_id=account),
+        connect(base_url="https://maps.example", credential=SasToken(key), transport=httpx.HTTPTransport()),
+    ]
