@@ -366,6 +366,20 @@ def test_polling_can_be_put_aside(time: VirtualClock) -> None:
     assert polling.outcome() == read_result(reply("Completed"))
 
 
+def test_a_wait_goes_on_after_an_update(drive: Driver, time: VirtualClock) -> None:
+    update = OperationUpdate(operation_id=ID, wait=7, polls=3, elapsed=40, result=read_result(running()))
+    [last] = drive.watch([reply("Completed")], after=update, clock=time.clock)
+    assert (time.sleeps, last.polls, last.elapsed) == ([7], 4, 47)
+    with pytest.raises(OperationTimeout, match="timed out after 40 s, last seen as Running") as caught:
+        drive.wait([], registered(**{"retry-after": "1"}), after=update, timeout=47, clock=time.clock)
+    assert (time.sleeps, caught.value.polls, caught.value.last) == ([7], 3, update.result)
+
+
+def test_a_wait_can_go_on_past_its_deadline_only_to_say_so(drive: Driver, time: VirtualClock) -> None:
+    with pytest.raises(OperationTimeout, match="timed out after 90 s"):
+        drive.wait([], after=OperationUpdate(operation_id=ID, elapsed=90), timeout=60, clock=time.clock)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "kind"),
     [

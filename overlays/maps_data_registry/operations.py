@@ -55,6 +55,7 @@ def watch_operation(
     *,
     timeout: Timeout = DEFAULT,
     policy: PollingPolicy = PollingPolicy(),
+    after: OperationUpdate | None = None,
     clock: Clock = Clock(),
 ) -> Iterator[OperationUpdate]:
     """Poll until the operation has ended: one update per poll, the last one terminal, be it a success or a failure.
@@ -64,6 +65,7 @@ def watch_operation(
         operation: see the top of this module.
         timeout: seconds for everything, requests and sleeps; None for no limit; the policy's (an hour) if not given.
         policy: how to wait.
+        after: an earlier wait's last update: go on with its count, the `elapsed` of its timeout, and its `wait` first.
         clock: time and chance, for tests.
 
     Raises:
@@ -72,7 +74,7 @@ def watch_operation(
             `ServiceError`, `ServiceUnreachable`, `InvalidResponse`, `UnrecognizedStatus`.
     """
     http = client.get_httpx_client()
-    polling, request = _begin(http, operation, timeout, policy, clock)
+    polling, request = _begin(http, operation, timeout, policy, after, clock)
     return drive(polling, partial(fetch, http, request), clock.sleep)
 
 
@@ -82,11 +84,12 @@ def watch_operation_async(
     *,
     timeout: Timeout = DEFAULT,
     policy: PollingPolicy = PollingPolicy(),
+    after: OperationUpdate | None = None,
     clock: Clock = Clock(),
 ) -> AsyncIterator[OperationUpdate]:
     """As `watch_operation`, for `async for`."""
     http = client.get_async_httpx_client()
-    polling, request = _begin(http, operation, timeout, policy, clock)
+    polling, request = _begin(http, operation, timeout, policy, after, clock)
     return drive_async(polling, partial(fetch_async, http, request), clock.sleep_async)
 
 
@@ -96,6 +99,7 @@ def wait_for_operation(
     *,
     timeout: Timeout = DEFAULT,
     policy: PollingPolicy = PollingPolicy(),
+    after: OperationUpdate | None = None,
     on_update: Callable[[OperationUpdate], object] | None = None,
     clock: Clock = Clock(),
 ) -> LongRunningOperationResult:
@@ -110,7 +114,7 @@ def wait_for_operation(
     if inspect.iscoroutinefunction(on_update):
         raise TypeError("on_update is async: use wait_for_operation_async")
     http = client.get_httpx_client()
-    polling, request = _begin(http, operation, timeout, policy, clock)
+    polling, request = _begin(http, operation, timeout, policy, after, clock)
     for update in drive(polling, partial(fetch, http, request), clock.sleep):
         if on_update is not None:
             on_update(update)
@@ -123,12 +127,13 @@ async def wait_for_operation_async(
     *,
     timeout: Timeout = DEFAULT,
     policy: PollingPolicy = PollingPolicy(),
+    after: OperationUpdate | None = None,
     on_update: Callable[[OperationUpdate], object] | None = None,
     clock: Clock = Clock(),
 ) -> LongRunningOperationResult:
     """As `wait_for_operation`. What *on_update* returns is awaited if it can be."""
     http = client.get_async_httpx_client()
-    polling, request = _begin(http, operation, timeout, policy, clock)
+    polling, request = _begin(http, operation, timeout, policy, after, clock)
     async for update in drive_async(polling, partial(fetch_async, http, request), clock.sleep_async):
         if on_update is not None and inspect.isawaitable(awaitable := on_update(update)):
             await awaitable
@@ -151,9 +156,15 @@ def _answer(name: str, reply: Reply) -> LongRunningOperationResult:
 
 
 def _begin(
-    http: httpx.Client | httpx.AsyncClient, operation: Operation, timeout: Timeout, policy: PollingPolicy, clock: Clock
+    http: httpx.Client | httpx.AsyncClient,
+    operation: Operation,
+    timeout: Timeout,
+    policy: PollingPolicy,
+    after: OperationUpdate | None,
+    clock: Clock,
 ) -> tuple[Polling, httpx.Request]:
     """The decision and the request of a wait, which is built once and sent for every poll."""
     name, request = _question(http, operation)
-    first_wait = retry_after(operation.headers, clock.wall) if isinstance(operation, httpx.Response) else None
-    return Polling(name, timeout=timeout, policy=policy, clock=clock, first_wait=first_wait or 0.0), request
+    if after is None and isinstance(operation, httpx.Response):
+        after = OperationUpdate(operation_id=name, wait=retry_after(operation.headers, clock.wall))
+    return Polling(name, timeout=timeout, policy=policy, after=after, clock=clock), request

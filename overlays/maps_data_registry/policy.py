@@ -107,20 +107,20 @@ class Clock:
 
 @frozen(kw_only=True)
 class OperationUpdate:
-    """What one poll told."""
+    """What one poll told, and how far the wait was then."""
 
     operation_id: str
-    status: str | None
+    status: str | None = None
     """The service's last word, or None before the first."""
-    retry_after: float | None
+    retry_after: float | None = None
     """Seconds that this reply asked for, or None if it did not say."""
-    wait: float | None
+    wait: float | None = None
     """Seconds until the next poll, or None if this was the last."""
-    polls: int
+    polls: int = 0
     """Questions asked so far."""
-    elapsed: float
+    elapsed: float = 0.0
     """Seconds since the wait began."""
-    result: LongRunningOperationResult | None
+    result: LongRunningOperationResult | None = None
     """The last result that could be read."""
     problem: Exception | None = None
     """The transient failure that this poll met, if it met one."""

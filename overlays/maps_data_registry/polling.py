@@ -11,7 +11,8 @@
 6. The timeout covers requests and sleeps, and ends the wait as soon as the next poll would come too late.
 7. Whatever ends a wait knows the operation, its last state, how often and how long it was asked.
 8. No thread is started.
-9. To go on in another process takes the operation id, nothing else.
+9. To go on in another process takes the operation id, nothing else. Whoever has the last update too can hand it over:
+   then the deadline, the pause and the count of polls go on as well.
 """
 
 import logging
@@ -59,20 +60,22 @@ class Polling:
         timeout: Timeout = DEFAULT,
         policy: PollingPolicy = PollingPolicy(),
         clock: Clock = Clock(),
-        first_wait: float = 0.0,
+        after: OperationUpdate | None = None,
     ) -> None:
+        after = after or OperationUpdate(operation_id=operation_id)
         self.operation_id = operation_id
-        self.polls = 0
-        self.last: LongRunningOperationResult | None = None
+        self.polls = after.polls
+        self.last = after.result
         self.ended = False
         self._policy = policy
         self._clock = clock
-        self._start = clock.monotonic()
+        now = clock.monotonic()
+        self._start = now - after.elapsed
         self._deadline = self._start + limit(policy.timeout if timeout is DEFAULT else timeout)
         self._interval = policy.interval
         self._failures = 0  # in a row
         self._warned = False
-        self.due = self._start + first_wait
+        self.due = now + (after.wait or 0.0)
         """When to ask next, on the clock's monotonic scale."""
 
     @property
