@@ -152,8 +152,8 @@ def rehearse(
     return exit_code, report
 
 
-def python(project: Path, *arguments: str) -> str:
-    """Run Python on the copy, not on the project that it was made from."""
+def python(project: Path, *arguments: str, exit_code: int = 0) -> str:
+    """What Python prints on the copy, not on the project that it was made from."""
     folders = os.pathsep.join(str(project / name) for name in ("generated", "overlays"))
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -163,8 +163,8 @@ def python(project: Path, *arguments: str) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    return done.stdout if exit_code == 0 else done.stdout + done.stderr
 
 
 USE = """
@@ -215,3 +215,18 @@ def test_each_break_is_named(
     assert announce.count("- **Breaking:** ") == report.partition("## Python")[0].count("- **breaking** ")
     (project / "CHANGELOG.md").write_text(f"# Changelog\n\n## Unreleased\n\n{announce}")
     assert review.main(["HEAD"], project) == 0
+
+
+# What another version of the generator might write, and how the project then says what broke.
+@pytest.mark.parametrize(
+    ("written", "exit_code", "said"),
+    [
+        ("def _request_parts(", 4, "cannot import name '_get_kwargs'"),
+        ("def _get_kwargs(\n    client: str,", 1, "operations.py gives the operation id and no more"),
+    ],
+)
+def test_a_generator_that_moves_the_seam(written: str, exit_code: int, said: str, project: Path) -> None:
+    module = project / "generated" / "maps_data_registry_client" / "api" / "data_registry" / "get_operation.py"
+    module.write_text(module.read_text(encoding="utf-8").replace("def _get_kwargs(", written), encoding="utf-8")
+    arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_seam.py")
+    assert said in python(project, *arguments, exit_code=exit_code)

@@ -310,6 +310,7 @@ def test_what_it_is_compared_with_by_default(repository: Path) -> None:
         review.default_base(repository)
 
 
+@pytest.mark.slow
 def test_the_report_and_its_exit_code(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert review.main([], repository) == 0
     assert "`getOperation`: new operation" in capsys.readouterr().out
