@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         UnrecognizedStatus,
         UntrustedOrigin,
     )
+    from .many import Outcome, wait_for_operations, wait_for_operations_async
     from .operations import (
         get_operation,
         get_operation_async,
@@ -41,7 +42,7 @@ else:
         return globals().setdefault(name, next(vars(module)[name] for module in modules if name in vars(module)))
 
 
-_MODULES = ("auth", "connection", "entra", "errors", "operations", "policy")
+_MODULES = ("auth", "connection", "entra", "errors", "many", "operations", "policy")
 
 __all__ = [
     "DEFAULT",
@@ -56,6 +57,7 @@ __all__ = [
     "OperationNotFound",
     "OperationTimeout",
     "OperationUpdate",
+    "Outcome",
     "PollingPolicy",
     "SasToken",
     "ServiceError",
@@ -70,6 +72,8 @@ __all__ = [
     "get_operation_async",
     "wait_for_operation",
     "wait_for_operation_async",
+    "wait_for_operations",
+    "wait_for_operations_async",
     "watch_operation",
     "watch_operation_async",
 ]

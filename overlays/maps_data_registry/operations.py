@@ -38,15 +38,15 @@ def get_operation(client: AuthenticatedClient, operation: Operation) -> LongRunn
         DataRegistryError: if no result came; nothing is asked again.
     """
     http = client.get_httpx_client()
-    name, request = _question(http, operation)
-    return _answer(name, fetch(http, request, math.inf))
+    name = _name(http, operation)
+    return _answer(name, fetch(http, question(http, name), math.inf))
 
 
 async def get_operation_async(client: AuthenticatedClient, operation: Operation) -> LongRunningOperationResult:
     """As `get_operation`."""
     http = client.get_async_httpx_client()
-    name, request = _question(http, operation)
-    return _answer(name, await fetch_async(http, request, math.inf))
+    name = _name(http, operation)
+    return _answer(name, await fetch_async(http, question(http, name), math.inf))
 
 
 def watch_operation(
@@ -140,11 +140,35 @@ async def wait_for_operation_async(
     return polling.outcome()
 
 
-def _question(http: httpx.Client | httpx.AsyncClient, operation: Operation) -> tuple[str, httpx.Request]:
+def question(http: httpx.Client | httpx.AsyncClient, name: str) -> httpx.Request:
+    """The request that asks about the operation of that id."""
+    return http.build_request(**_get_kwargs(name))
+
+
+def begin(
+    http: httpx.Client | httpx.AsyncClient,
+    operation: Operation,
+    timeout: Timeout,
+    policy: PollingPolicy,
+    clock: Clock,
+    after: OperationUpdate | None = None,
+) -> Polling:
+    """The decision of a wait that begins now.
+
+    Raises:
+        InvalidOperation: for what names no operation of this client's endpoint.
+        ServiceError: for the response of a request that was refused.
+    """
+    name = _name(http, operation)
+    if after is None and isinstance(operation, httpx.Response):
+        after = OperationUpdate(operation_id=name, wait=retry_after(operation.headers, clock.wall))
+    return Polling(name, timeout=timeout, policy=policy, after=after, clock=clock)
+
+
+def _name(http: httpx.Client | httpx.AsyncClient, operation: Operation) -> str:
     if isinstance(operation, httpx.Response) and operation.is_error:
         read_result(operation)  # the request that should have started it was refused: say why
-    name = operation_id(operation, http.base_url)
-    return name, http.build_request(**_get_kwargs(name))
+    return operation_id(operation, http.base_url)
 
 
 def _answer(name: str, reply: Reply) -> LongRunningOperationResult:
@@ -164,7 +188,5 @@ def _begin(
     clock: Clock,
 ) -> tuple[Polling, httpx.Request]:
     """The decision and the request of a wait, which is built once and sent for every poll."""
-    name, request = _question(http, operation)
-    if after is None and isinstance(operation, httpx.Response):
-        after = OperationUpdate(operation_id=name, wait=retry_after(operation.headers, clock.wall))
-    return Polling(name, timeout=timeout, policy=policy, after=after, clock=clock), request
+    polling = begin(http, operation, timeout, policy, clock, after)
+    return polling, question(http, polling.operation_id)
