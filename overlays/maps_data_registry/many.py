@@ -29,7 +29,7 @@ from maps_data_registry_client.models import LongRunningOperationResult
 
 from .background import Background, running_loop
 from .errors import DataRegistryError, OperationFailed, OperationTimeout, ServiceError
-from .operations import Operation, begin, question
+from .operations import Operation, begin, questions
 from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy, Timeout, limit
 from .polling import Polling, fetch_async
 
@@ -169,6 +169,7 @@ class _Scheduler:
         clock: Clock,
     ) -> None:
         self._http = http
+        self._question = questions(http)
         self._operations = operations
         self._slots = concurrency  # the free ones
         self._timeout = timeout
@@ -182,8 +183,7 @@ class _Scheduler:
         self._all_read = False
         self._quiet_until = -math.inf
         self._quiet = 0.0  # the seconds of that
-        self._nap = anyio.CancelScope()  # the dispatcher's sleep
-        self._alarm = -math.inf  # when that ends by itself
+        self._alarm = -math.inf  # when the dispatcher wakes by itself
         self._room = anyio.Event()  # wakes the reader
         self._news = anyio.Event()  # wakes the consumer
         self._outcomes: deque[Outcome] = deque()
@@ -293,7 +293,7 @@ class _Scheduler:
         self._dispatch()
 
     async def _poll(self, operation: Operation, polling: Polling) -> None:
-        request = question(self._http, polling.operation_id)
+        request = self._question(polling.operation_id)
         reply = await fetch_async(self._http, request, polling.time_left())
         try:
             update = polling.decide(reply)
