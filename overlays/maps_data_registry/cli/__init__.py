@@ -10,7 +10,7 @@ def main() -> int:
 
         return run()
     except ModuleNotFoundError as missing:
-        if missing.name not in {"rich", "typer"}:
+        if (missing.name or "").partition(".")[0] not in {"rich", "typer"}:
             raise
         sys.stderr.write("maps-data-registry: the command is an extra: pip install 'maps-data-registry[cli]'\n")
         return 2

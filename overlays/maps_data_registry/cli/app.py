@@ -82,7 +82,7 @@ class _Group(TyperGroup):
 app = typer.Typer(
     cls=_Group,
     help=ABOUT,
-    epilog=f"{CODES}",
+    epilog=CODES,
     rich_markup_mode=None,  # plain help costs a third of the time
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -126,10 +126,19 @@ def wait(
     key_file: KeyFile = None,
     sas_file: SasFile = None,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS|none", parser=_seconds, help="The time that each operation is given.")
+        float,
+        typer.Option(
+            metavar="SECONDS|none",
+            parser=_seconds,
+            show_default="3600",
+            help="The time that each operation is given, from its first question.",
+        ),
     ] = 3600.0,
     interval: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Between two polls, where the service names no time itself.")
+        float,
+        typer.Option(
+            metavar="SECONDS", show_default="5", help="Between two polls, where the service names no time itself."
+        ),
     ] = 5.0,
     concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Requests in flight at most.")] = 64,
     results: Annotated[
@@ -196,7 +205,8 @@ def _command(ctx: typer.Context, operations: Sequence[str], leave_out: set[str])
         value = ctx.params.get(parameter.name or "")
         if parameter.name in {"operations", *leave_out} or value == parameter.default:
             continue
-        words += [parameter.opts[0]] if value is True else [parameter.opts[0], str(value)]
+        text = "none" if value == math.inf else f"{value:g}" if isinstance(value, float) else str(value)
+        words += [parameter.opts[0]] if value is True else [parameter.opts[0], text]
     return shlex.join([*words, *operations])
 
 
@@ -207,7 +217,7 @@ def _complain(line: str) -> None:
 def run() -> int:
     """Run the command line and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # an error tree is drawn with characters that not every terminal has
+        if isinstance(stream, io.TextIOWrapper):  # an error tree is drawn with characters that not every code page has
             stream.reconfigure(errors="replace")
     try:
         code: int = app(standalone_mode=False)

@@ -17,7 +17,7 @@ from maps_data_registry_client import AuthenticatedClient
 
 from .inputs import Access, UsageError, read_operations
 from .journal import Journal
-from .lines import Lines
+from .lines import Lines, is_terminal
 from .logs import logging_to
 from .report import Exit, record_of
 
@@ -93,7 +93,7 @@ class Wait:
         return evolve(policy, max_interval=max(policy.max_interval, self.interval))
 
     def _lines(self, operations: Sequence[str]) -> Lines:
-        if not (self.progress and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
+        if not (self.progress and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"):
             return Lines(operations, as_json=self.as_json)
         from .display import Display  # rich: not where nobody sees it
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from maps_data_registry.policy import Clock, OperationUpdate
 
-from .lines import Lines, told
+from .lines import Lines, is_terminal, told
 from .report import Record
 
 _REFRESH = 0.25  # seconds
@@ -65,7 +65,7 @@ class Display(Lines):
         """Show what did not succeed above the table, and the result where it belongs."""
         if record.outcome != "completed":
             self._console.print(Text(told(record, tree), style=_STYLES[record.outcome]), soft_wrap=True)
-        if not sys.stdout.isatty():
+        if not is_terminal(sys.stdout):
             super().show_end(record, tree)
         elif self.as_json:
             self.say(record.to_json())

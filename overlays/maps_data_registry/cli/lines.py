@@ -1,7 +1,7 @@
 """A wait in plain lines: results on standard output, everything else on standard error."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, TextIO
 
 import anyio
 import typer
@@ -112,3 +112,8 @@ class Lines:
 def told(record: Record, tree: str) -> str:
     """A record with the details of its error below it."""
     return "\n".join([record.line, *(f"  {line}" for line in tree.splitlines()[1:])])
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person sees what is written to a stream, which is None where it was closed from the start."""
+    return stream is not None and stream.isatty()

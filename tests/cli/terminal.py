@@ -1,0 +1,142 @@
+"""The command in a process of its own, at a terminal whose screen can be read."""
+
+import fcntl
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyte
+
+PATIENCE = 60.0  # seconds; machines are shared, and a test that fails may take its time
+
+
+class Server:
+    """See `server.py`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("server.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+
+    def start(
+        self, *argv: str, env: dict[str, str], stdin: str = os.devnull, stdout: str = os.devnull, stderr: str
+    ) -> int:
+        """The process id of a new command."""
+        pid = self._ask({"argv": argv, "env": env, "stdin": stdin, "stdout": stdout, "stderr": stderr})
+        assert pid is not None
+        return pid
+
+    def ended(self, pid: int) -> int | None:
+        """The exit code of a command, None while it runs; to be asked for once it has ended, and not again."""
+        return self._ask({"ended": pid})
+
+    def wait(self, pid: int) -> int:
+        deadline = time.monotonic() + PATIENCE
+        while (code := self.ended(pid)) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        return code
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def _ask(self, request: dict[str, Any]) -> int | None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        answer: int | None = json.loads(self._process.stdout.readline())
+        return answer
+
+
+class Terminal:
+    """A terminal with the command in it, for the length of a `with` statement."""
+
+    def __init__(
+        self,
+        server: Server,
+        *argv: str,
+        columns: int = 100,
+        lines: int = 24,
+        env: dict[str, str] | None = None,
+        stdout: str | None = None,
+    ) -> None:
+        self._server = server
+        self._terminal, inside = os.openpty()
+        self._screen = pyte.HistoryScreen(columns, lines, history=10_000)
+        self._stream = pyte.ByteStream(self._screen)
+        self.raw = b""
+        self.resize(columns, lines)
+        path = os.ttyname(inside)
+        env = {"TERM": "xterm-256color", **(env or {})}
+        self.pid = server.start(*argv, env=env, stdin=path, stdout=stdout or path, stderr=path)
+        self._inside = inside  # held open, so that the terminal lives on when the command has ended
+        self._code: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self._server.wait(self.pid)
+        os.close(self._inside)
+        os.close(self._terminal)
+
+    @property
+    def text(self) -> str:
+        """What was scrolled off the screen, and the screen."""
+        columns = self._screen.columns
+        gone = ["".join(line[column].data for column in range(columns)) for line in self._screen.history.top]
+        return "\n".join(line.rstrip() for line in [*gone, *self._screen.display]).rstrip()
+
+    @property
+    def screen(self) -> list[str]:
+        return [line.rstrip() for line in self._screen.display]
+
+    def until(self, seen: str | Callable[[], bool]) -> str:
+        """Read until a text or a state is on the screen."""
+        deadline = time.monotonic() + PATIENCE
+        while not (seen in self.text if isinstance(seen, str) else seen()):
+            assert time.monotonic() < deadline, f"not seen: {seen}\n{self.text}"
+            self._read(0.1)
+        return self.text
+
+    def press(self, keys: bytes) -> None:
+        os.write(self._terminal, keys)
+
+    def resize(self, columns: int, lines: int) -> None:
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self._screen.resize(lines, columns)
+
+    def end(self) -> int:
+        """Read until the command has ended; its exit code."""
+        deadline = time.monotonic() + PATIENCE
+        while (code := self._server.ended(self.pid)) is None:
+            assert time.monotonic() < deadline, f"not ended:\n{self.text}"
+            self._read(0.05)
+        self._code = code
+        while self._read(0):
+            pass
+        return code
+
+    def _read(self, patience: float) -> bool:
+        ready = bool(select.select([self._terminal], [], [], patience)[0])
+        if ready:
+            data = os.read(self._terminal, 65536)
+            self.raw += data
+            self._stream.feed(data)
+        return ready

@@ -1,0 +1,323 @@
+"""What is asked, what is told, and the exit code: against the emulator, over a real socket."""
+
+import io
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from maps_data_registry.emulator import Namespace
+
+from .conftest import KEY, Run
+
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
+
+
+def at(service: Namespace) -> tuple[str, str]:
+    return "--base-url", service.url
+
+
+# The scenario, then for each command: the exit code, and what the line says after the id.
+ENDINGS = [
+    ("completes polls=0", 0, "Completed (1 poll", 0, "Completed (1 poll"),
+    ("completes polls=2 retry_after=0", 4, "Running (1 poll", 0, "Completed (3 polls"),
+    ("fails polls=0", 1, "Failed: InvalidData: The data is not", 1, "Failed: InvalidData: The data is not"),
+    ("unknown-ending polls=0", 1, "the status 'Cancelled' and no Retry-After", 1, "the status 'Cancelled' and no"),
+    ("no-status-ending polls=0", 1, "no status and no Retry-After", 1, "no status and no Retry-After"),
+    ("unknown-status times=1 polls=0 retry_after=0", 4, "Validating (1 poll", 0, "Completed (2 polls"),
+    ("no-status times=1 polls=0 retry_after=0", 4, "running (1 poll", 0, "Completed (2 polls"),
+    ("forbidden", 3, "HTTP 403 Forbidden: The caller has no role", 3, "HTTP 403 Forbidden: The caller has no role"),
+    ("unauthorized", 3, "HTTP 401 Unauthorized", 3, "HTTP 401 Unauthorized"),
+    ("early-404", 3, "HTTP 404 NotFound", 3, "HTTP 404 NotFound"),
+    ("throttled retry_after=0 polls=0", 3, "HTTP 429 TooManyRequests", 0, "Completed (2 polls"),
+    ("not-an-object", 3, "HTTP 200 with a body that cannot be read", 3, "HTTP 200 with a body that cannot be read"),
+    ("redirect", 3, "HTTP 307", 3, "HTTP 307"),
+]
+
+
+@pytest.mark.parametrize(("scenario", "code", "told"), [row[:3] for row in ENDINGS])
+def test_status_asks_once(emulator: Namespace, run: Run, scenario: str, code: int, told: str) -> None:
+    operation = emulator.start_operation(scenario)
+    done = run("status", *at(emulator), operation.id)
+    assert (done.code, done.out.count("\n")) == (code, 1)
+    assert done.out.startswith(f"{operation.id} {told}")
+    assert len(emulator.journal(operation)) == 1
+
+
+@pytest.mark.parametrize(("scenario", "code", "told"), [(row[0], *row[3:]) for row in ENDINGS])
+def test_wait_asks_until_it_has_ended(emulator: Namespace, run: Run, scenario: str, code: int, told: str) -> None:
+    operation = emulator.start_operation(scenario)
+    done = run("wait", *at(emulator), operation.location)
+    assert (done.code, done.out.count("\n")) == (code, 1)
+    assert done.out.startswith(f"{operation.id} {told}")
+
+
+def test_nobody_listens(run: Run) -> None:
+    done = run("status", "--base-url", "http://127.0.0.1:1", UNKNOWN)
+    assert done.code == 3
+    assert done.out.startswith(f"{UNKNOWN} no reply: ConnectError")
+
+
+def test_the_highest_code_wins_and_the_end_sums_up(emulator: Namespace, run: Run) -> None:
+    ids = [emulator.start_operation(scenario).id for scenario in ("completes polls=0", "fails polls=0", "early-404")]
+    done = run("wait", *at(emulator), *ids)
+    assert done.code == 3
+    assert "3 operations: 1 completed, 1 failed, 1 refused\n" in done.err
+    assert "hint: check the id, and that the client is connected to the geography" in done.err
+
+
+def test_a_hint_is_given_once(emulator: Namespace, run: Run) -> None:
+    ids = [emulator.start_operation("unauthorized").id for _ in range(3)]
+    done = run("status", *at(emulator), *ids)
+    assert done.code == 3
+    assert done.err.count("hint: check that the credential belongs") == 1
+
+
+def test_the_whole_error_is_told(emulator: Namespace, run: Run) -> None:
+    error = {"code": "InvalidData", "details": [{"code": "Ring"}], "innererror": {"code": "Parser"}}
+    operation = emulator.start_operation(json.dumps({"name": "fails", "polls": 0, "error": error}))
+    done = run("wait", *at(emulator), operation.id)
+    assert [line.strip() for line in done.out.splitlines()[1:]] == ["├─ Ring", "└─ Parser"]
+    done = run("wait", *at(emulator), "--output", "json", operation.id)
+    record = json.loads(done.out)
+    assert record.pop("elapsed") >= 0
+    assert record == {
+        "operation_id": operation.id,
+        "outcome": "failed",
+        "status": "Failed",
+        "polls": 1,
+        "message": "Failed: InvalidData",
+        "error": error,
+    }
+
+
+def test_nothing_from_the_wire_moves_the_cursor(emulator: Namespace, run: Run) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\r\n\u202e"
+    scenarios: list[dict[str, object]] = [
+        {"name": "fails", "polls": 0, "error": {"code": evil, "message": evil, "details": [{"code": evil}] * 2}},
+        {"name": "unknown-status", "value": evil, "times": 1, "polls": 0, "retry_after": 0},
+        {"name": "unknown-ending", "value": evil, "polls": 0},
+    ]
+    ids = [emulator.start_operation(json.dumps(scenario)).id for scenario in scenarios]
+    for output in ("text", "json"):
+        done = run("wait", *at(emulator), "-v", "--output", output, *ids)
+        assert done.code == 1
+        assert (done.out + done.err).replace("\n", "").isprintable()
+
+
+def test_each_poll_of_a_few_is_told(emulator: Namespace, run: Run) -> None:
+    operation = emulator.start_operation("unavailable retry_after=0 polls=1")
+    done = run("wait", *at(emulator), operation.id)
+    assert done.code == 0
+    first, second = done.err.splitlines()
+    assert first.startswith(
+        f"{operation.id} HTTP 503 ServiceUnavailable: The service is busy; try again. (1 poll, 0 s)"
+    )
+    assert second.startswith(f"{operation.id} Running (2 polls, ")
+    assert second.endswith("next poll in 0 s")
+
+
+def test_many_are_told_as_totals(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maps_data_registry.cli.lines._PAUSE", 0.0)
+    ids = [emulator.start_operation().id for _ in range(12)]
+    done = run("wait", *at(emulator), *ids)
+    assert done.code == 0
+    assert done.out.count("Completed") == 12
+    told = done.err.splitlines()
+    assert len(told) == 13
+    assert told[0].startswith("12 operations: ")
+    assert told[-1] == "12 operations: 12 completed"
+
+
+def test_the_time_is_up(emulator: Namespace, run: Run) -> None:
+    ids = [emulator.start_operation(scenario).id for scenario in ("never-ends retry_after=9", "fails polls=0")]
+    done = run("wait", *at(emulator), "--timeout", 2, "--no-progress", *ids)
+    assert done.code == 4
+    assert f"{ids[0]} timed out after" in done.out
+    assert f"still running: 1 of 2\n  {ids[0]} Running\n" in done.err
+    command = shlex.split(done.err.partition("to go on: ")[2])
+    assert command == ["maps-data-registry", "wait", *at(emulator), "--timeout", "2", "--no-progress", ids[0]]
+    emulator.operations[ids[0]].scenario = emulator.scenario
+    assert run(*command[1:]).code == 0
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_the_command_to_go_on(emulator: Namespace, run: Run, tmp_path: Path, many: bool) -> None:
+    """With a results file, or with more operations than fit on a line, it is the same command again."""
+    ids = [emulator.start_operation("never-ends retry_after=9").id for _ in range(11 if many else 1)]
+    listed = tmp_path / "ids of today.txt"
+    listed.write_text("\n".join(ids))
+    options = ["--from", str(listed), "--timeout", "1"] + ([] if many else ["--results", str(tmp_path / "results")])
+    done = run("wait", *at(emulator), *options, ids[0])
+    assert done.code == 4
+    assert ("  … and 1 more\n" in done.err) == many
+    command = shlex.split(done.err.partition("to go on: ")[2])
+    assert sorted(command) == sorted(["maps-data-registry", "wait", *at(emulator), *options, ids[0]])
+
+
+def test_no_limit_and_an_interval(emulator: Namespace, run: Run) -> None:
+    operation = emulator.start_operation("completes polls=2 form=none")
+    done = run("wait", *at(emulator), "--timeout", "none", "--interval", "0", "--concurrency", 1, operation.id)
+    assert done.code == 0
+    assert "next poll in 0 s" in done.err
+
+
+@pytest.mark.parametrize("when", ["before the first reply", "between two polls"])
+def test_an_interrupt(emulator: Namespace, run: Run, when: str) -> None:
+    scenario = "slow-headers pace=5" if when == "before the first reply" else "never-ends retry_after=60"
+    operation = emulator.start_operation(scenario)
+
+    def interrupt() -> None:
+        while not operation.polls:
+            pass
+        if when == "between two polls":
+            while not emulator.journal(operation):
+                pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    done = run("wait", *at(emulator), "--timeout", "none", operation.id)
+    thread.join()
+    assert (done.code, done.out) == (130, "")
+    assert "interrupted; still running: 1 of 1\n" in done.err
+    assert f"\nto go on: maps-data-registry wait {' '.join(at(emulator))} --timeout none {operation.id}\n" in done.err
+
+
+def interrupt() -> str:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("command", ["status", "wait"])
+def test_an_interrupt_before_anything_is_asked(
+    emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", iter(interrupt, ""))
+    done = run(command, *at(emulator), "-")
+    assert (done.code, done.out, done.err) == (130, "", "maps-data-registry: interrupted\n")
+
+
+def test_an_interrupt_while_modules_are_imported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maps_data_registry.cli.app.run", interrupt)
+    done = run("wait", UNKNOWN)
+    assert (done.code, done.err) == (130, "maps-data-registry: interrupted\n")
+
+
+def test_verbose_tells_of_requests_without_secrets(emulator: Namespace, run: Run) -> None:
+    operation = emulator.start_operation("throttled retry_after=0 polls=0")
+    done = run("wait", *at(emulator), "--verbose", operation.id)
+    assert done.code == 0
+    assert "INFO httpx: HTTP Request: GET " in done.err
+    assert "INFO maps_data_registry: operation " in done.err
+    quiet = run("wait", *at(emulator), operation.id)
+    assert "INFO" not in quiet.err
+
+
+def test_nobody_reads(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ids = [emulator.start_operation().id for _ in range(3)]
+    with os.fdopen(writing, "w") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        done = run("wait", *at(emulator), *ids)
+    assert done.code == 141
+    assert "maps-data-registry" not in done.err
+
+
+def test_the_disk_is_full(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        done = run("status", *at(emulator), emulator.start_operation().id)
+        assert done.code == 2
+        assert done.err.endswith("maps-data-registry: input/output: No space left on device\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+
+def test_no_standard_streams(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = emulator.start_operation("completes polls=0")
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run("wait", *at(emulator), operation.id).code == 0
+
+
+def test_a_code_page_without_the_characters_of_a_tree(
+    emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = {"code": "A", "details": [{"code": "B"}]}
+    operation = emulator.start_operation(json.dumps({"name": "fails", "polls": 0, "error": error}))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252", write_through=True))
+    assert run("wait", *at(emulator), operation.id).code == 1
+    assert written.getvalue().splitlines()[1] == b"  ?? B"
+
+
+def test_help_names_the_exit_codes(run: Run) -> None:
+    for arguments in (["--help"], ["wait", "-h"], ["status", "--help"]):
+        done = run(*arguments)
+        assert done.code == 0
+        assert all(f"\n    {code:>3}  " in done.out for code in (0, 1, 2, 3, 4, 130, 141))
+        assert "AZURE_MAPS_SUBSCRIPTION_KEY" in done.out
+
+
+def test_version(run: Run) -> None:
+    from importlib import metadata
+
+    assert run("--version").out == metadata.version("maps-data-registry") + "\n"
+
+
+def test_completion() -> None:
+    environment = {
+        **os.environ,
+        "_MAPS_DATA_REGISTRY_COMPLETE": "complete_bash",
+        "COMP_WORDS": "x w",
+        "COMP_CWORD": "1",
+    }
+    command = Path(sys.executable).with_name("maps-data-registry")
+    done = subprocess.run([command], env=environment, capture_output=True, text=True, check=False)
+    assert "wait" in done.stdout
+
+
+def test_the_module_is_the_command_and_its_help_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "maps_data_registry", "wait", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Usage: python -m maps_data_registry wait" in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "typer" in imported
+    assert not imported & {"aiohttp", "anyio", "asyncio", "attrs", "httpx", "maps_data_registry_client", "rich"}
+
+
+@pytest.mark.parametrize(("missing", "importer"), [("typer", "app"), ("rich", "display")])
+def test_a_missing_extra_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch, missing: str, importer: str) -> None:
+    for name in list(sys.modules):
+        if name.partition(".")[0] == missing or name == f"maps_data_registry.cli.{importer}":
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    done = run("wait", "--geography", "us", UNKNOWN)
+    assert done.code == 2
+    assert done.err == "maps-data-registry: the command is an extra: pip install 'maps-data-registry[cli]'\n"
+
+
+def test_another_missing_module_is_a_fault(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "maps_data_registry.cli.app")
+    monkeypatch.setitem(sys.modules, "shlex", None)
+    with pytest.raises(ModuleNotFoundError, match="shlex"):
+        run("--version")
+
+
+def test_the_key_is_taken_from_the_environment(emulator: Namespace, run: Run) -> None:
+    emulator.credentials = {KEY}
+    operation = emulator.start_operation("completes polls=0")
+    assert run("status", *at(emulator), operation.id).code == 0
+    emulator.credentials = {"another"}
+    assert run("status", *at(emulator), operation.id).code == 3
