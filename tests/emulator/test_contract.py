@@ -59,7 +59,7 @@ def strict(data_registry_emulator_server: Emulator) -> Namespace:
 
 @pytest.mark.slow
 @PATHS.parametrize()
-@settings(max_examples=150, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=50, phases=[Phase.explicit, Phase.generate])
 def test_manners(case: schemathesis.Case[Any], strict: Namespace) -> None:
     if GUID.fullmatch(str(case.path_parameters.get("operationId"))):  # else all of them would be unknown
         case.path_parameters["operationId"] = strict.start_operation().id

@@ -35,12 +35,14 @@ def test_with_leaves_nothing_behind() -> None:
 
 
 def test_stops_while_a_reply_drips() -> None:
-    with Emulator() as emulator, socket.create_connection(("127.0.0.1", emulator.port)) as connection:
+    with Emulator() as emulator:
         operation = emulator.start_operation("slow-drip pace=1000")
         path = operation.location.removeprefix(emulator.url)
+        connection = socket.create_connection(("127.0.0.1", emulator.port))
         connection.sendall(f"GET {path}?api-version=2023-06-01 HTTP/1.1\r\nHost: x\r\n".encode())
         connection.sendall(f"subscription-key: {KEY}\r\n\r\n".encode())
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 OK")
+    connection.close()
 
 
 def test_port_that_is_taken() -> None:
