@@ -107,6 +107,14 @@ REFUSED = [
     ("unknown scenario", {"method": "PUT", "json": {"scenario": "nix"}}, 400, "InvalidRequest"),
     ("body that is no JSON", {"method": "PUT", "content": b"{"}, 400, "InvalidRequest"),
     ("body that is no object", {"method": "PUT", "content": b"[" * 100_000}, 400, "InvalidRequest"),
+    (
+        "redirect that splits the reply",
+        {"method": "PUT", "json": {"scenario": {"name": "redirect", "value": "a\r\nb"}}},
+        400,
+        "InvalidRequest",
+    ),
+    ("endless pace", {"method": "PUT", "json": {"scenario": "slow-drip pace=inf"}}, 400, "InvalidRequest"),
+    ("scenario that is a number", {"method": "PUT", "json": {"scenario": 1}}, 400, "InvalidRequest"),
     ("unknown option", {"method": "PUT", "headers": {"x-emulator-scenario": "fails poll=1"}}, 400, "InvalidRequest"),
 ]
 

@@ -86,6 +86,20 @@ def test_serve_puts_the_signal_handlers_back(capsys: pytest.CaptureFixture[str])
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_serve_looks_up_from_its_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(threading.Event):
+        """Its first wait with a timeout is over when the signal comes."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if timeout is not None and not self.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)
+                return False
+            return super().wait(timeout)
+
+    monkeypatch.setattr(threading, "Event", Interrupted)
+    serve(on_ready=str)
+
+
 def test_serve_takes_the_emulators_options() -> None:
     with pytest.raises(ValueError, match="unknown scenario 'nix'"):
         serve(print, scenario="nix")

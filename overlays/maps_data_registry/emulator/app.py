@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from typing import Any
 from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
@@ -18,7 +19,6 @@ from .journal import Entry
 from .namespace import Namespace
 from .page import script, show_page, stylesheet
 from .replies import refusal
-from .scenarios import Scenario
 
 Find = Callable[[Request], Namespace]
 Act = Callable[[Request, Namespace, Entry], Awaitable[Response]]
@@ -101,20 +101,20 @@ async def get_operation(request: Request, namespace: Namespace, entry: Entry) ->
 class Registration(BaseModel):
     """The body of a register or replace request; only what concerns the emulator is read."""
 
-    scenario: Scenario | None = None
+    scenario: str | dict[str, Any] | None = None
 
 
 async def register(request: Request, namespace: Namespace, entry: Entry) -> Response:
     """Start an operation, with the scenario of the header `x-emulator-scenario` or of the body's `scenario`."""
     body = await request.body()
     try:
-        wanted = Registration.model_validate_json(body).scenario if body else None
-        scenario = request.headers.get("x-emulator-scenario") or wanted
+        registration = Registration.model_validate_json(body or b"{}")
+        scenario = request.headers.get("x-emulator-scenario") or registration.scenario
         operation = namespace.start_operation(scenario, origin=str(request.base_url))
     except ValidationError:
-        raise invalid("body", "InvalidFormat", "The body is not a JSON object with a known scenario.") from None
+        raise invalid("body", "InvalidFormat", "The body is not a JSON object.") from None
     except ValueError as problem:
-        raise invalid("x-emulator-scenario", "UnknownScenario", str(problem)) from None
+        raise invalid("scenario", "InvalidScenario", str(problem)) from None
     entry.operation_id, entry.outcome = operation.id, operation.outcome
     return Response(status_code=201, headers={"Operation-Id": operation.id, "Operation-Location": operation.location})
 

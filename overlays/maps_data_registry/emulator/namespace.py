@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
 
@@ -122,7 +123,11 @@ class Namespace:
         self._zero -= seconds
 
     def start_operation(
-        self, scenario: Scenario | str | None = None, *, operation_id: str | None = None, origin: str | None = None
+        self,
+        scenario: Scenario | str | dict[str, Any] | None = None,
+        *,
+        operation_id: str | None = None,
+        origin: str | None = None,
     ) -> Operation:
         """Start an operation as a register request does. Raises ValueError for an unknown scenario or a bad id.
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import sys
 
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -12,7 +13,8 @@ from maps_data_registry_schemas import MapsErrorDetail, MapsErrorResponse
 
 JSON = "application/json"
 TRANSPORT = "maps_data_registry.transport"  # ASGI extension: the connection's asyncio.Transport
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: closing sends RST instead of FIN
+# SO_LINGER on, for zero seconds: closing sends RST instead of FIN.
+RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 def render(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -1,11 +1,12 @@
 """What becomes of an operation: how long it runs, how it ends, and what goes wrong on the way."""
 
 import shlex
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     NonNegativeFloat,
     NonNegativeInt,
     ValidationError,
@@ -48,7 +49,7 @@ class Scenario(BaseModel):
     """How many polls are answered with Running before the operation ends."""
     seconds: NonNegativeFloat | None = None
     """Instead of `polls`: how long the operation runs, on the emulator's clock."""
-    retry_after: NonNegativeInt = 1
+    retry_after: int = Field(1, ge=0, le=10**9)
     """The pause that a reply asks for, in seconds."""
     form: Literal["seconds", "date", "retry-after-ms", "x-ms-retry-after-ms", "none"] = "seconds"
     """How the pause is written: Retry-After in seconds or as an HTTP date, another header, or not at all."""
@@ -56,15 +57,15 @@ class Scenario(BaseModel):
     """Why `fails` fails: the whole tree."""
     times: NonNegativeInt | None = None
     """How many polls a fault strikes. Default 1; `hostile-retry-after` without a `value`: one per hostile value."""
-    value: str | None = None
-    """The word of `unknown-*`, the header of `hostile-retry-after`, the target of `redirect`."""
-    size: NonNegativeInt = 64 << 20
-    """Bytes that `gzip-bomb` and `huge-body` come to."""
-    pace: NonNegativeFloat = 1.0
+    value: str | None = Field(None, pattern=r"^([!-~\xa0-\xff]([ -~\xa0-\xff]*[!-~\xa0-\xff])?)?$")
+    """The word of `unknown-*`, the header of `hostile-retry-after`, the target of `redirect`: fit for a header."""
+    size: int = Field(64 << 20, ge=0, le=1 << 30)
+    """Bytes that `gzip-bomb` and `huge-body` come to, up to 1 GiB."""
+    pace: float = Field(1.0, ge=0, le=3600)
     """Real seconds between two bytes of `slow-headers` and `slow-drip`."""
 
     @classmethod
-    def parse(cls, value: "Scenario | str | dict[str, object]") -> Self:
+    def parse(cls, value: "Scenario | str | dict[str, Any]") -> Self:
         """Read a scenario. Raises ValueError with one line that says what is wrong."""
         try:
             return cls.model_validate(value)

@@ -63,7 +63,8 @@ class Emulator(Namespace):
         self.url = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
         config = Config(build_app(self), http=Protocol, ws="none", lifespan="off", log_config=None)
         up = threading.Event()
-        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(config, listener, up),), name="emulator")
+        main = self._serve(config, listener, up)
+        self._thread = threading.Thread(target=asyncio.run, args=(main,), name="emulator", daemon=True)
         self._thread.start()
         up.wait()
         return self
