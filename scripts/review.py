@@ -31,7 +31,7 @@ from pathlib import Path
 import contract_diff
 from contract_diff import Change
 from document import Broken, load, resolved
-from regenerate import ROOT, read_tree, use_project_environment
+from regenerate import ROOT, read_tree, require_pinned_tools, use_project_environment
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's name for no files at all
 
@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("head", nargs="?", metavar="HEAD", help="a commit; default: the working tree")
     given = parser.parse_args(argv)
     try:
+        require_pinned_tools(ROOT)
         base = given.base or default_base(root)
         with tempfile.TemporaryDirectory() as scratch:
             before = extract(root, base, Path(scratch) / "before")

@@ -34,8 +34,13 @@ REGISTRATION = """\
           content:
             application/json:
               schema: {$ref: "#/components/schemas/Registration"}
+              examples: {small: {$ref: examples/registration.json}}
+        "404":
+          description: Nothing is registered under this id.
 components:
 """
+
+EXAMPLE = '{"x-status": 200, "x-headers": {}, "value": {"udid": "u", "sizeInBytes": 12}}'
 
 SCHEMA = """\
   schemas:
@@ -186,6 +191,7 @@ def answer(body: bytes, header: bytes = b"") -> bytes:
 
 
 def test_additions_need_no_edit_by_hand(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "spec" / "examples" / "registration.json").write_text(EXAMPLE)
     exit_code, report = rehearse(project, ADDITIONS, capsys)
     assert exit_code == 0
     assert "Nothing breaks. `generated/` is fresh." in report
