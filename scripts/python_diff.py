@@ -1,7 +1,7 @@
 """What changed in the Python that users see, between two trees of this project, and what griffe calls a breakage.
 
 Of the generated packages every name without a leading underscore is public; of the overlay only what
-its `__all__` names, wherever it is defined.
+its `__all__` and that of its emulator name, wherever it is defined.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import griffe
 from contract_diff import Change
 
 GENERATED = ("maps_data_registry_client", "maps_data_registry_schemas")
-OVERLAY = "maps_data_registry"
+OVERLAYS = ("maps_data_registry", "maps_data_registry.emulator")
 
 Objects = dict[str, griffe.Object]
 
@@ -35,18 +35,20 @@ def changes(before: Path, after: Path) -> list[Change]:
 def surfaces(tree: Path) -> list[griffe.Module]:
     """What may be imported from each package, nothing where there is none; read from the source, without running it."""
     loader = griffe.GriffeLoader(search_paths=[tree / "generated", tree / "overlays"], allow_inspection=False)
-    found = {name: griffe.Module(name) for name in (*GENERATED, OVERLAY)}
-    for name in found:
+    for name in (*GENERATED, OVERLAYS[0]):
         with suppress(ModuleNotFoundError):
             loader.load(name, try_relative_path=False)
     loader.resolve_aliases(implicit=False, external=False)
-    found |= {name: module for name, module in loader.modules_collection.members.items() if name in GENERATED}
-    if OVERLAY in loader.modules_collection:
-        overlay = loader.modules_collection[OVERLAY]
-        for name in map(str, overlay.exports or ()):
-            member = overlay.members[name]
-            # Taking it over changes its path to the one that users know.
-            found[OVERLAY].set_member(name, member.final_target if isinstance(member, griffe.Alias) else member)
+    found = {name: griffe.Module(name) for name in (*GENERATED, *OVERLAYS)}
+    for path, public in found.items():
+        try:
+            module = loader.modules_collection[path]
+        except KeyError:
+            continue
+        for name in map(str, module.members if path in GENERATED else module.exports or ()):
+            member = module.members[name]
+            # Taking a name of the overlay over changes its path to the one that users know.
+            public.set_member(name, member.final_target if path in OVERLAYS and member.is_alias else member)
     return list(found.values())
 
 

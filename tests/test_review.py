@@ -14,6 +14,8 @@ import pytest
 import python_diff
 import review
 
+import maps_data_registry.emulator
+
 ROOT = Path(__file__).parent.parent
 SPEC = ROOT / "spec" / "data-registry.yaml"
 LOADED = document.load(SPEC)
@@ -342,3 +344,11 @@ def test_a_document_that_is_none(repository: Path, capsys: pytest.CaptureFixture
     (repository / "spec" / "data-registry.yaml").write_text("[]")
     assert review.main(["HEAD"], repository) == 2
     assert capsys.readouterr().err == "spec/data-registry.yaml:1: not an OpenAPI document\n"
+
+
+def test_the_surface_is_what_can_be_imported() -> None:
+    found = {module.path: [*module.members] for module in python_diff.surfaces(ROOT)}
+    assert found["maps_data_registry"] == maps_data_registry.__all__
+    assert found["maps_data_registry.emulator"] == maps_data_registry.emulator.__all__
+    assert {"client", "models"} <= set(found["maps_data_registry_client"])
+    assert "MapsErrorDetail" in found["maps_data_registry_schemas"]
