@@ -19,7 +19,7 @@ RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 def render(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A reply with the model as its body. What was set to None is written as null, what was not set is left out."""
-    return Response(model.model_dump_json(exclude_unset=True), status, headers, JSON)
+    return Response(model.model_dump_json(by_alias=True, exclude_unset=True), status, headers, JSON)
 
 
 def refusal(status: int, error: MapsErrorDetail, headers: dict[str, str] | None = None) -> Response:
