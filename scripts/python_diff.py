@@ -39,16 +39,15 @@ def surfaces(tree: Path) -> list[griffe.Module]:
         with suppress(ModuleNotFoundError):
             loader.load(name, try_relative_path=False)
     loader.resolve_aliases(implicit=False, external=False)
-    found = {name: griffe.Module(name) for name in (*GENERATED, *OVERLAYS)}
-    for path, public in found.items():
-        try:
-            module = loader.modules_collection[path]
-        except KeyError:
-            continue
-        for name in map(str, module.members if path in GENERATED else module.exports or ()):
-            member = module.members[name]
-            # Taking a name of the overlay over changes its path to the one that users know.
-            public.set_member(name, member.final_target if path in OVERLAYS and member.is_alias else member)
+    known = loader.modules_collection
+    found = {name: griffe.Module(name, modules_collection=known) for name in (*GENERATED, *OVERLAYS)}
+    found |= {name: module for name, module in known.members.items() if name in GENERATED}
+    for name in OVERLAYS:
+        with suppress(KeyError):
+            for public in map(str, known[name].exports or ()):
+                member = known[name].members[public]
+                # Taking it over changes its path to the one that users know.
+                found[name].set_member(public, member.final_target if member.is_alias else member)
     return list(found.values())
 
 
