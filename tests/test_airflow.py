@@ -1,7 +1,9 @@
 """The Airflow operator, its trigger and its connection. Runs where Airflow is: `scripts/airflow-demo --tests`."""
 
 import asyncio
+import importlib
 import json
+import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,13 +22,13 @@ pytest.importorskip("airflow.sdk")
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from airflow.sdk.serde import deserialize, serialize
 
-from maps_data_registry import airflow
 from maps_data_registry.airflow import (
-    GRACE,
     DataRegistryHook,
     DataRegistryOperationTrigger,
     WaitForDataRegistryOperation,
+    hook,
 )
+from maps_data_registry.airflow.operator import GRACE
 
 from .support import ID, KEY
 
@@ -74,7 +76,7 @@ def fire(trigger: DataRegistryOperationTrigger) -> dict[str, Any]:
     [event] = asyncio.run(events())
     assert KEY not in repr(event)
     assert json.loads(json.dumps(event.payload)) == event.payload
-    assert not airflow._clients  # the last one out closed the client
+    assert not hook._clients  # the last one out closed the client
     payload: dict[str, Any] = event.payload
     return payload
 
@@ -192,12 +194,12 @@ def test_triggers_share_one_client_and_a_cancelled_one_leaves_it(emulator: Emula
         tasks = [asyncio.ensure_future(anext(aiter(trigger.run()))) for trigger in triggers]
         for event in await asyncio.gather(*tasks[1:]):
             assert event.payload["status"] == "Completed"
-        [shared] = airflow._clients.values()
+        [shared] = hook._clients.values()
         assert shared.users == 1
         tasks[0].cancel()
         with pytest.raises(asyncio.CancelledError):
             await tasks[0]
-        assert not airflow._clients
+        assert not hook._clients
         assert shared.client.get_async_httpx_client().is_closed
 
     asyncio.run(main())
@@ -274,7 +276,7 @@ def test_a_connection_that_cannot_be_right(
 
 
 def test_entra_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "azure.identity", None)
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
     set_connection(monkeypatch, host="us", extra={"credential": "entra", "account_client_id": ID})
     with pytest.raises(ImportError, match=r"maps-data-registry\[airflow,entra\]"):
         DataRegistryHook(CONN_ID).get_conn()
@@ -303,3 +305,16 @@ def test_provider_metadata() -> None:
     )
     assert "extra__maps_data_registry__credential" in manager.connection_form_widgets
     assert "password" in manager.field_behaviours["maps_data_registry"]["relabeling"]
+
+
+@pytest.mark.parametrize(
+    ("absent", "message"),
+    [("airflow.sdk", r"pip install 'maps-data-registry\[airflow\]'"), ("attrs", "attrs")],
+    ids=["the extra", "a fault"],
+)
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, absent: str, message: str) -> None:
+    for name in [name for name in sys.modules if f"{name}.".startswith("maps_data_registry.airflow.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, absent, None)
+    with pytest.raises(ImportError, match=message):
+        importlib.import_module("maps_data_registry.airflow")

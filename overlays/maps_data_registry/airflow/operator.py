@@ -1,0 +1,108 @@
+"""The task that waits."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+
+from maps_data_registry.errors import DataRegistryError, OperationFailed
+from maps_data_registry.operations import watch_operation
+from maps_data_registry.policy import OperationUpdate, PollingPolicy
+from maps_data_registry_client.models import LongRunningOperationResult
+
+from .hook import DEFAULT_CONNECTION, DataRegistryHook
+from .trigger import DataRegistryOperationTrigger, event_of, read, told, wire
+
+GRACE = 60.0
+"""Seconds after the deadline until Airflow itself ends a wait, which it must where no triggerer runs."""
+
+
+class WaitForDataRegistryOperation(BaseOperator):
+    """Waits for an operation without holding a worker; its result is pushed to XCom.
+
+    Asks once in the worker, so that what is over, or cannot be asked about, needs no triggerer. The triggerer asks
+    from then on. An operation that failed fails the task with the service's code and message, and Airflow does not try
+    again: the data must be mended first. Every other failure is retried as the task's `retries` have it.
+
+    Args:
+        operation: operation id or Operation-Location; templated, so an XCom too.
+        conn_id: the Airflow connection, see the top of this module.
+        timeout: for the whole wait, on the wall clock, as a timedelta or in seconds; None for no limit.
+        policy: `PollingPolicy`'s arguments, such as `{"interval": 30}`, for replies without Retry-After and failures.
+        deferrable: False waits in the worker.
+
+    Raises:
+        AirflowFailException: if the operation ended without success.
+        DataRegistryError: if the wait ended otherwise: see `watch_operation`.
+    """
+
+    template_fields = ("operation", "conn_id")
+
+    def __init__(
+        self,
+        *,
+        operation: str,
+        conn_id: str = DEFAULT_CONNECTION,
+        timeout: timedelta | float | None = 3600.0,
+        policy: Mapping[str, Any] | None = None,
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.operation = operation
+        self.conn_id = conn_id
+        self.timeout = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        self.policy = dict(policy or {})
+        self.deferrable = deferrable
+        PollingPolicy(**self.policy)  # a mistake is to show when the DAG is read
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Ask once, then defer; or ask until it has ended."""
+        started = time.time()
+        with DataRegistryHook(self.conn_id).get_conn() as client:
+            endpoint = str(client.get_httpx_client().base_url)
+            polls = watch_operation(client, self.operation, timeout=self.timeout, policy=PollingPolicy(**self.policy))
+            updates = map(self._noted, polls)
+            update = next(updates) if self.deferrable else deque(updates, maxlen=1).pop()
+        if update.wait is not None:
+            raise TaskDeferred(
+                trigger=self._trigger(update, update.wait, endpoint, started),
+                method_name="execute_complete",
+                timeout=None if self.timeout is None else timedelta(seconds=self.timeout + GRACE),
+            )
+        return self.execute_complete(context, event_of(update.operation_id, update.polls, update.result))
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
+        """End the task as the wait has ended."""
+        if event["problem"] is not None:
+            error = DataRegistryError(*event["problem"])
+            error.operation_id, error.last, error.polls = event["operation_id"], read(event["result"]), event["polls"]
+            raise error
+        if event["status"] in PollingPolicy(**self.policy).failed:
+            failed = OperationFailed(LongRunningOperationResult.from_dict(event["result"]))
+            failed.operation_id = event["operation_id"]
+            self.log.error("%s", failed.tree)
+            raise AirflowFailException(str(failed))
+        return dict(event["result"])
+
+    def _noted(self, update: OperationUpdate) -> OperationUpdate:
+        self.log.info(told(update))
+        return update
+
+    def _trigger(
+        self, update: OperationUpdate, wait: float, endpoint: str, started: float
+    ) -> DataRegistryOperationTrigger:
+        return DataRegistryOperationTrigger(
+            operation_id=update.operation_id,
+            endpoint=endpoint,
+            conn_id=self.conn_id,
+            policy=self.policy,
+            started=started,
+            due=time.time() + wait,
+            deadline=None if self.timeout is None else started + self.timeout,
+            result=wire(update.result),
+        )

@@ -1,0 +1,102 @@
+"""The wait in the triggerer, and the event that tells of its end."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from maps_data_registry.errors import DataRegistryError, one_line
+from maps_data_registry.operations import watch_operation_async
+from maps_data_registry.policy import OperationUpdate, PollingPolicy
+from maps_data_registry_client.models import LongRunningOperationResult
+
+from .hook import DataRegistryHook, shared_client
+
+
+@attrs.define(slots=False, eq=False, repr=False, kw_only=True)
+class DataRegistryOperationTrigger(BaseTrigger):
+    """Waits for one operation in the triggerer, and fires one event.
+
+    Its fields are all there is to a wait, so that any triggerer can go on with it; none is a secret. Moments are
+    seconds since 1970, on the wall clock, so that a restart extends nothing.
+    """
+
+    operation_id: str
+    endpoint: str
+    """Where the operation is, even if the connection's host is changed meanwhile."""
+    conn_id: str
+    """The connection whose credential signs."""
+    policy: dict[str, Any]
+    """`PollingPolicy`'s arguments."""
+    started: float
+    """When the operator asked first."""
+    due: float
+    """When to ask next."""
+    deadline: float | None
+    """When to give up, or None."""
+    result: dict[str, Any] | None
+    """The last result until now, as on the wire."""
+
+    def __attrs_pre_init__(self) -> None:
+        super().__init__()
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class and the fields, as Airflow keeps them."""
+        return "maps_data_registry.airflow.DataRegistryOperationTrigger", attrs.asdict(self)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and fire the event that `WaitForDataRegistryOperation` goes on with."""
+        yield TriggerEvent(await self._wait())
+
+    async def _wait(self) -> dict[str, Any]:
+        connection = await DataRegistryHook.aget_connection(self.conn_id)
+        after = update = self._so_far(time.time())
+        timeout = None if self.deadline is None else self.deadline - self.started
+        policy = PollingPolicy(**self.policy)
+        try:
+            async with shared_client(connection, self.endpoint) as client:
+                polls = watch_operation_async(client, self.operation_id, timeout=timeout, policy=policy, after=after)
+                async for update in polls:
+                    self.log.info(told(update))
+        except DataRegistryError as error:
+            # Without polls of its own, the error came before the first question here.
+            return event_of(self.operation_id, error.polls or after.polls, error.last or after.result, error)
+        return event_of(self.operation_id, update.polls, update.result)
+
+    def _so_far(self, now: float) -> OperationUpdate:
+        # Past the due time, another triggerer may have asked before it died: the whole pause is left once more.
+        wait = self.due - now if now <= self.due else self.due - self.started
+        return OperationUpdate(
+            operation_id=self.operation_id, wait=wait, polls=1, elapsed=now - self.started, result=read(self.result)
+        )
+
+
+def told(update: OperationUpdate) -> str:
+    """One poll as a line of the task's log."""
+    word = update.problem or one_line(update.status or "no status")
+    return f"poll {update.polls}: {word}" + ("" if update.wait is None else f", next in {update.wait:.1f} s")
+
+
+def event_of(
+    operation_id: str, polls: int, result: LongRunningOperationResult | None, problem: DataRegistryError | None = None
+) -> dict[str, Any]:
+    """What the trigger tells the operator, as JSON."""
+    return {
+        "operation_id": operation_id,
+        "status": (wire(result) or {}).get("status"),
+        "polls": polls,
+        "result": wire(result),
+        "problem": None if problem is None else [problem.args[0], problem.next_step],
+    }
+
+
+def wire(result: LongRunningOperationResult | None) -> dict[str, Any] | None:
+    """A result as JSON, as on the wire."""
+    return None if result is None else result.to_dict()
+
+
+def read(result: dict[str, Any] | None) -> LongRunningOperationResult | None:
+    """The reverse of `wire`."""
+    return None if result is None else LongRunningOperationResult.from_dict(result)
