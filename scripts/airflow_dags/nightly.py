@@ -1,0 +1,31 @@
+"""Registers a batch of data, and waits for all of it: the DAG of scripts/airflow-demo."""
+
+import os
+from uuid import uuid4
+
+from airflow.sdk import dag, task
+
+from maps_data_registry.airflow import DataRegistryHook, WaitForDataRegistryOperation
+
+
+@dag(schedule="@once", is_paused_upon_creation=False)
+def nightly() -> None:
+    """Two tasks, the second of them once for each operation."""
+
+    @task
+    def register() -> list[str]:
+        with DataRegistryHook().get_conn() as client:
+            http = client.get_httpx_client()
+            return [
+                http.put(
+                    f"/dataRegistries/{uuid4()}?api-version=2023-06-01", headers={"x-emulator-scenario": scenario}
+                ).headers["Operation-Location"]
+                for scenario in os.environ["DEMO_SCENARIOS"].splitlines()
+            ]
+
+    WaitForDataRegistryOperation.partial(task_id="wait", retries=1, timeout=900, policy={"backoff": 0.5}).expand(
+        operation=register()
+    )
+
+
+nightly()
