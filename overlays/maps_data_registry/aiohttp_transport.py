@@ -1,6 +1,7 @@
-"""httpx's API over aiohttp, as httpx-aiohttp has it, with two corrections.
+"""httpx's API over aiohttp, as httpx-aiohttp has it, corrected.
 
-Its sessions keep no cookies, and every failure is the httpx exception that httpx's own transport would raise.
+Its sessions keep no cookies and repeat no request by themselves; every failure is the httpx exception that httpx's own
+transport would raise; and a connection that is given up half-way is dropped at once.
 """
 
 import contextlib
@@ -35,7 +36,11 @@ class SessionTransport(AiohttpTransport):
     def get_client(self) -> aiohttp.ClientSession:
         """Make the session, on first use: no cookies, no bound on connections but the caller's own concurrency."""
         connector = _Connector(limit=0, ssl=self.ssl_context, keepalive_timeout=self.limits.keepalive_expiry)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        session._retry_connection = (
+            False  # when to ask again is for polling to decide; there is no public way to say so
+        )
+        return session
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
