@@ -26,7 +26,7 @@ from maps_data_registry.emulator import Emulator, Operation
 
 SCRIPTS = Path(__file__).resolve().parent
 AIRFLOW = str(Path(sys.executable).parent / "airflow")
-# A fifth fails in the end; others meet throttling, a server that is down, a connection that breaks. None ends of itself.
+# A fifth fails in the end; others meet throttling, a server that is down, a connection that breaks. No one ends alone.
 NAMES = ("fails", "throttled", "completes", "unavailable", "reset-before-headers")
 SCENARIOS = [f"{NAMES[n % 5]} polls=1000000 retry_after=10" for n in range(200)]
 KEY = f"demo-{secrets.token_hex(16)}"

@@ -75,6 +75,10 @@ MALFORMED = [
     (f"{KEY}\r\n", "white space"),
     (f"{KEY}\r\nx-evil: 1", "control"),
     (f"{KEY}\x00", "control"),
+    (f"{KEY} {KEY}", "space"),
+    (f"Bearer {KEY}", "space"),
+    (f"JWT-SAS {KEY}", "space"),
+    (f"jwt-sas jwt-sas {KEY}", "space"),
     (f"{KEY}\x7f{KEY}", "control"),
     (f"{KEY}é", "ASCII"),
     (KEY.encode(), "bytes"),
@@ -181,7 +185,9 @@ def test_connect_refuses_the_rest(credential: Any, said: str) -> None:
 def test_credentials_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert signed(credential_from_env({"AZURE_MAPS_SUBSCRIPTION_KEY": KEY}))["subscription-key"] == KEY
     assert signed(credential_from_env({"AZURE_MAPS_SAS_TOKEN": GOOD}))["Authorization"] == f"jwt-sas {GOOD}"
-    assert isinstance(credential_from_env({"AZURE_MAPS_CLIENT_ID": ID}), EntraToken)
+    entra = credential_from_env({"AZURE_MAPS_CLIENT_ID": ID}, scope="https://atlas.azure.us/.default")
+    assert isinstance(entra, EntraToken)
+    assert entra._scope == "https://atlas.azure.us/.default"
     for name in list(os.environ):
         if name.startswith("AZURE_MAPS_"):
             monkeypatch.delenv(name)

@@ -246,7 +246,7 @@ def test_a_sync_credential_does_not_block_the_event_loop() -> None:
 
 def test_neither_method() -> None:
     with pytest.raises(InvalidCredential, match="object has neither"):
-        EntraToken(object(), ACCOUNT)
+        EntraToken(object(), ACCOUNT)  # type: ignore[arg-type] # that is the point
 
 
 def test_fifty_threads_with_one_expired_token_refresh_it_once() -> None:

@@ -123,7 +123,9 @@ def test_a_service_error() -> None:
     assert (error.status_code, error.code, error.message) == (429, "Throttled", "Slow down.")
     assert (error.retry_after, error.request_id) == (5, "abc")
     assert error.tree == "TooManyRequests: Slow down."
-    assert str(error).startswith("HTTP 429 Throttled: Slow down.; to go on: wait_for_operation(client, ")
+    assert str(error) == "HTTP 429 Throttled: Slow down."
+    error.operation_id = ID
+    assert str(error) == f'operation {ID}: HTTP 429 Throttled: Slow down.; to go on: wait_for_operation(client, "{ID}")'
 
 
 @pytest.mark.parametrize(
@@ -132,8 +134,8 @@ def test_a_service_error() -> None:
         (401, AuthenticationFailed, "not switched off on the account"),
         (403, AuthenticationFailed, "not the app's"),
         (404, OperationNotFound, "geography"),
-        (400, ServiceError, "to go on"),
-        (302, ServiceError, "to go on"),
+        (400, ServiceError, "HTTP 400"),
+        (302, ServiceError, "HTTP 302"),
     ],
 )
 def test_refusals_help(code: int, kind: type[ServiceError], hint: str) -> None:
@@ -195,6 +197,34 @@ def test_an_error_tree_is_kept_to_a_bounded_depth_and_shown_to_a_bounded_length(
     wide = OperationFailed(read_result(failed(details=[{"code": "x"}] * 5000)))
     assert len(wide.tree.splitlines()) == 100
     assert pickle.loads(pickle.dumps(error)).tree == error.tree
+
+
+def test_unknown_members_are_kept_to_a_bounded_depth_too() -> None:
+    deep: Any = "bottom"
+    for _ in range(900):
+        deep = {"a": [deep]}
+    error = OperationFailed(read_result(failed(code="X", new=deep)))
+    assert pickle.loads(pickle.dumps(error)).result == error.result
+    assert "bottom" not in json.dumps(error.result.to_dict())
+    assert read_result(reply(body={"new": {"a": [{"b": 1}]}})).to_dict() == {"new": {"a": [{"b": 1}]}}
+
+
+def test_a_status_tells_more_than_a_body_that_cannot_be_read() -> None:
+    refused = InvalidResponse("too large", status_code=401, headers=httpx.Headers({"content-encoding": "br", "a": "b"}))
+    with pytest.raises(AuthenticationFailed) as caught:
+        read_result(refused)
+    assert caught.value.headers == httpx.Headers({"a": "b"})
+    with pytest.raises(InvalidResponse):
+        read_result(InvalidResponse("too large", status_code=200, headers=httpx.Headers()))
+
+
+def test_a_refusal_that_was_not_read_is_a_refusal() -> None:
+    with pytest.raises(ServiceError, match="HTTP 400"):
+        read_result(httpx.Response(400, stream=httpx.SyncByteStream()))
+
+
+def test_a_refusal_without_an_operation_advises_no_wait() -> None:
+    assert str(ServiceError(httpx.Response(400))) == "HTTP 400"
 
 
 def test_hostile_text_stays_in_its_place() -> None:

@@ -23,10 +23,10 @@ US = httpx.URL("https://us.atlas.microsoft.com")
         (f"https://US.Atlas.Microsoft.com{PATH}", US),
         (f"https://us.atlas.microsoft.com:443{PATH}", US),
         (f"https://us.atlas.microsoft.com{PATH}?api-version=2023-06-01", US),
-        (f"https://us.atlas.microsoft.com{PATH}?api-version=2099-01-01&x=%2F", US),
         (f"http://127.0.0.1:8080{PATH}", httpx.URL("http://127.0.0.1:8080/")),
         (f"http://[::1]:8080{PATH}", httpx.URL("http://[::1]:8080")),
         (f"https://maps.test/a/b-c{PATH}", httpx.URL("https://maps.test/a/b-c/")),
+        (f"https://apim.test/maps/v1.0/a%20b{PATH}", httpx.URL("https://apim.test/maps/v1.0/a%20b")),
         (httpx.Response(201, headers={"Operation-Location": f"https://us.atlas.microsoft.com{PATH}"}), US),
     ],
 )
@@ -71,6 +71,13 @@ FOREIGN = [
     f"https://us.atlas.microsoft.com{PATH}\x00",
     f"https://uѕ.atlas.microsoft.com{PATH}",  # noqa: RUF001 - a Cyrillic letter
     f"https://[::1{PATH}",
+    f"https://[::::]{PATH}",
+    f"https://999.1.1.1{PATH}",
+    f"https://xn--{PATH}",
+    f"https://xn--a{PATH}",
+    f"https://us.atlas.microsoft.com:0{PATH}",
+    f"https://us.atlas.microsoft.com{PATH}?id=11111111-2222-3333-4444-555555555555",
+    f"https://us.atlas.microsoft.com{PATH}?api-version=2023-06-01&id={ID}",
     "https://us.atlas.microsoft.com",
 ]
 
@@ -87,6 +94,11 @@ def test_a_location_elsewhere_is_refused(location: str) -> None:
 def test_the_wrong_geography_is_called_that(there: str, here: str) -> None:
     with pytest.raises(InvalidOperation, match=f'geography "{there}".*connected to "{here}".*connect\\("{there}"'):
         operation_id(f"https://{there}.atlas.microsoft.com{PATH}", endpoint(here, None))
+
+
+def test_another_path_is_called_that() -> None:
+    with pytest.raises(InvalidOperation, match="another path than the client's /a"):
+        operation_id(f"https://maps.test/b{PATH}", httpx.URL("https://maps.test/a"))
 
 
 def test_another_port_is_called_that() -> None:
@@ -162,6 +174,7 @@ def test_endpoints(options: dict[str, str], url: str) -> None:
         ({"base_url": "ftp://x.test"}, "absolute"),
         ({"base_url": "https://"}, "absolute"),
         ({"base_url": "https://x.test:port"}, "absolute"),
+        ({"base_url": "https://xn--"}, "absolute"),
         ({"base_url": "https://user:secret@x.test"}, "user"),
         ({"base_url": "https://x.test?secret"}, "query"),
         ({"base_url": "https://x.test#secret"}, "fragment"),

@@ -49,6 +49,7 @@ def test_a_value_is_seconds(value: str, seconds: float) -> None:
         "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 06 Nov 1994 08:49:37 +0100",
         "06 Nov 1994 08:49:37 GMT", "Sun, 06 Nix 1994 08:49:37 GMT", "Sun, 06 Nov 0000 08:49:37 GMT",
         "Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 6 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z",
+        "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT", "Mon, 31 Feb 2994 08:49:37 GMT",
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_not_there(value: str) -> None:

@@ -42,6 +42,10 @@ else:
         return globals().setdefault(name, next(vars(module)[name] for module in modules if name in vars(module)))
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 _MODULES = ("auth", "connection", "entra", "errors", "many", "operations", "policy")
 
 __all__ = [

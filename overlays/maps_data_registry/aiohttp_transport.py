@@ -17,10 +17,15 @@ from httpx_aiohttp import AiohttpTransport
 _EXCEPTIONS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
+    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
     (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
     (aiohttp.ClientOSError, httpx.ReadError),
 )
+
+
+# What h11 reads under httpx's own transport: one long header is no fault.
+_LIMITS: Any = {"max_line_size": 65536, "max_field_size": 65536, "max_headers": 1024}
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -36,7 +41,7 @@ class SessionTransport(AiohttpTransport):
     def get_client(self) -> aiohttp.ClientSession:
         """Make the session, on first use: no cookies, no bound on connections but the caller's own concurrency."""
         connector = _Connector(limit=0, ssl=self.ssl_context, keepalive_timeout=self.limits.keepalive_expiry)
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), **_LIMITS)
         session._retry_connection = (
             False  # when to ask again is for polling to decide; there is no public way to say so
         )
@@ -67,7 +72,7 @@ class _Stream(httpx.AsyncByteStream):
 def _httpx_exceptions() -> Iterator[None]:
     try:
         yield
-    except (httpx.TransportError, aiohttp.ClientError) as error:
-        cause = error if isinstance(error, aiohttp.ClientError) else error.__cause__
+    except (httpx.TransportError, aiohttp.ClientError, UnicodeError) as error:  # the last for a reason that is no text
+        cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
         found = next((to for kind, to in _EXCEPTIONS if isinstance(cause, kind)), httpx.RemoteProtocolError)
         raise found(str(error) or type(cause).__name__) from cause

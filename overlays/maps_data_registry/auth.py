@@ -78,7 +78,7 @@ class SasToken(Credential):
     ) -> None:
         self._now = now
         self._checked = ""
-        self._read = _source(token, "signature", "the SAS token", self._check)
+        self._read = _source(token, "signature", "the SAS token", self._check, prefix="jwt-sas ")
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign the request."""
@@ -86,7 +86,6 @@ class SasToken(Credential):
         yield request
 
     def _check(self, token: str) -> str:
-        token = token.removeprefix("jwt-sas ")
         if token != self._checked:
             expiry = _expiry(token)
             if expiry is not None and expiry <= self._now():
@@ -96,11 +95,11 @@ class SasToken(Credential):
         return token
 
 
-def _source(secret: Any, attribute: str, what: str, check: Callable[[str], str]) -> Callable[[], str]:
+def _source(secret: Any, attribute: str, what: str, check: Callable[[str], str], prefix: str = "") -> Callable[[], str]:
     """A reader of a secret that is a string, a callable, or an object with that attribute."""
 
     def checked(text: object) -> str:
-        return check(visible_ascii(text, what))
+        return check(visible_ascii(text.removeprefix(prefix) if isinstance(text, str) else text, what))
 
     if callable(secret):
         return lambda: checked(secret())
@@ -121,8 +120,8 @@ def visible_ascii(text: object, what: str) -> str:
         raise InvalidCredential(f"{what} begins or ends with white space, as text read from a file does: strip() it")
     if not text.isascii():
         raise InvalidCredential(f"{what} holds characters outside ASCII")
-    if not text.isprintable():
-        raise InvalidCredential(f"{what} holds a line break or another control character")
+    if " " in text or not text.isprintable():
+        raise InvalidCredential(f"{what} holds a space, a line break or another control character")
     return text
 
 

@@ -4,14 +4,14 @@ import os
 import ssl
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
 from maps_data_registry_client import AuthenticatedClient
 
-from .auth import SasToken, SubscriptionKey
-from .entra import SCOPE, EntraToken
+from .auth import KeyHolder, SasToken, SignatureHolder, SubscriptionKey
+from .entra import SCOPE, EntraToken, TokenCredential
 from .errors import InvalidCredential
 from .origin import endpoint
 from .transport import GuardedTransport
@@ -24,7 +24,7 @@ TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 def connect(
     geography: Literal["us", "eu"] | None = None,
-    credential: object = None,
+    credential: httpx.Auth | KeyHolder | SignatureHolder | TokenCredential | None = None,
     *,
     base_url: str | None = None,
     account_client_id: str | None = None,
@@ -51,12 +51,13 @@ def connect(
         transport: sends the requests instead of httpx and aiohttp, behind the same guard.
 
     Raises:
-        ValueError: unless exactly one of *geography* and *base_url* is given, and is usable.
+        ValueError: unless exactly one of *geography* and *base_url* is given, and is usable; for a proxy in the
+            environment that is not.
         InvalidCredential: for a credential that cannot be right.
         ImportError: for an Entra credential out of the environment without the `entra` extra.
     """
     url = endpoint(geography, base_url)
-    auth = credential_from_env() if credential is None else _as_auth(credential, account_client_id, scope)
+    auth = credential_from_env(scope=scope) if credential is None else _as_auth(credential, account_client_id, scope)
     return AuthenticatedClient(
         base_url=str(url),
         token="",  # the credential is signed in by auth, for every request anew
@@ -67,8 +68,8 @@ def connect(
     )
 
 
-def _as_auth(credential: object, account_client_id: str | None, scope: str) -> httpx.Auth:
-    """The credential itself if it is one of this module's, else the one that fits its shape.
+def _as_auth(credential: Any, account_client_id: str | None, scope: str) -> httpx.Auth:
+    """The credential itself if it is an `httpx.Auth`, as this package's are, else the one that fits its shape.
 
     Raises:
         InvalidCredential: for a bare string, an unknown shape, or an Entra credential without *account_client_id*.
@@ -91,11 +92,11 @@ def _as_auth(credential: object, account_client_id: str | None, scope: str) -> h
     raise InvalidCredential(f"{type(credential).__name__} is no credential that this package knows")
 
 
-def credential_from_env(environ: Mapping[str, str] = os.environ) -> httpx.Auth:
+def credential_from_env(environ: Mapping[str, str] = os.environ, *, scope: str = SCOPE) -> httpx.Auth:
     """The credential that the environment names.
 
     `AZURE_MAPS_SUBSCRIPTION_KEY`, `AZURE_MAPS_SAS_TOKEN`, or `AZURE_MAPS_CLIENT_ID` (the Maps account's client id)
-    with azure-identity's default chain.
+    with azure-identity's default chain and *scope*.
 
     Raises:
         InvalidCredential: if none of the three is set, or more than one, or its value cannot be right.
@@ -115,7 +116,7 @@ def credential_from_env(environ: Mapping[str, str] = os.environ) -> httpx.Auth:
         from azure.identity import DefaultAzureCredential
     except ImportError as error:
         raise ImportError("AZURE_MAPS_CLIENT_ID needs: pip install 'maps-data-registry[entra]'") from error
-    return EntraToken(DefaultAzureCredential(), value)
+    return EntraToken(DefaultAzureCredential(), value, scope=scope)
 
 
 def _user_agent() -> str:

@@ -5,6 +5,7 @@ is used here to stop it. Each step of the socket gets the smaller of its own tim
 """
 
 import math
+import socket
 import ssl
 import time
 from collections.abc import Iterable
@@ -54,7 +55,7 @@ class _DeadlineStream(httpcore.NetworkStream):
 
 
 class DeadlineBackend(httpcore.SyncBackend):
-    """httpcore's backend with such streams."""
+    """httpcore's backend with such streams. Looking up a name is the one step that cannot be cut short."""
 
     def connect_tcp(
         self,
@@ -64,5 +65,17 @@ class DeadlineBackend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Open a connection."""
-        return _DeadlineStream(super().connect_tcp(host, port, time_left(timeout), local_address, socket_options))
+        """Open a connection to the first of the host's addresses that answers."""
+        try:
+            addresses = {str(found[4][0]): None for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        failure: Exception | None = None
+        for address in addresses:
+            try:
+                stream = super().connect_tcp(address, port, time_left(timeout), local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _DeadlineStream(stream)
+        raise failure or httpcore.ConnectError(f"{host} has no address")

@@ -10,11 +10,12 @@ import re
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.to_thread
 import httpx
+from anyio.lowlevel import RunVar
 
 from .auth import Credential, visible_ascii
 from .errors import InvalidCredential, TokenUnavailable
@@ -28,6 +29,14 @@ _RETRY_REFRESH = 30.0  # seconds until the next try, where a refresh failed but 
 _log = logging.getLogger("maps_data_registry")
 
 
+class TokenCredential(Protocol):
+    """The shape of azure-identity's credentials, sync and async."""
+
+    @property
+    def get_token(self) -> Callable[..., Any]:
+        """Returns, or awaits, an object with `token` and `expires_on`."""
+
+
 class EntraToken(Credential):
     """Tokens of a Microsoft Entra credential, sent as `Authorization: Bearer …` with `x-ms-client-id`.
 
@@ -38,7 +47,7 @@ class EntraToken(Credential):
     The token is kept until `refresh_on`, or five minutes before it expires; one caller refreshes it, the others
     wait. A 401 is answered once with a new token, with the claims that it asks for if it does. A sync credential
     on the async client runs in a worker thread, as it would block the event loop; an async credential on the
-    sync client is refused.
+    sync client is refused. On the sync client nothing can cut short a `get_token` that takes longer than a wait may.
 
     Raises:
         InvalidCredential: when made from something without `get_token`, or an id that cannot be a header; on the
@@ -47,7 +56,12 @@ class EntraToken(Credential):
     """
 
     def __init__(
-        self, credential: Any, account_client_id: str, *, scope: str = SCOPE, now: Callable[[], float] = time.time
+        self,
+        credential: TokenCredential,
+        account_client_id: str,
+        *,
+        scope: str = SCOPE,
+        now: Callable[[], float] = time.time,
     ) -> None:
         get = getattr(credential, "get_token_info", None) or getattr(credential, "get_token", None)
         if get is None:
@@ -61,7 +75,7 @@ class EntraToken(Credential):
         self._token = ""
         self._expires_on = self._refresh_on = -math.inf
         self._lock = threading.Lock()
-        self._async_lock = anyio.Lock()
+        self._async_lock = RunVar[anyio.Lock]("lock")  # one for each event loop: a lock cannot serve two
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign the request; once more with a new token after a 401."""
@@ -77,11 +91,11 @@ class EntraToken(Credential):
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Sign the request; once more with a new token after a 401."""
-        await self._refresh_async()
+        await self._refresh_async(request)
         token = self._sign(request)
         response = yield request
         if response.status_code == 401:
-            await self._refresh_async(rejected=token, claims=_claims(response))
+            await self._refresh_async(request, rejected=token, claims=_claims(response))
             if self._sign(request) != token:
                 yield request
 
@@ -92,13 +106,27 @@ class EntraToken(Credential):
                     with self._obtaining(rejected):
                         self._keep(self._get(self._scope, **self._options(claims)))
 
-    async def _refresh_async(self, rejected: str | None = None, claims: str | None = None) -> None:
-        if self._is_due(rejected):
-            async with self._async_lock:
-                if self._is_due(rejected):
-                    with self._obtaining(rejected):
-                        call = functools.partial(self._get, self._scope, **self._options(claims))
-                        self._keep(await (call() if self._is_async else anyio.to_thread.run_sync(call)))
+    async def _refresh_async(
+        self, request: httpx.Request, rejected: str | None = None, claims: str | None = None
+    ) -> None:
+        if not self._is_due(rejected):
+            return
+        try:
+            with anyio.fail_after(request.extensions.get("deadline", math.inf) - time.monotonic()):
+                async with self._lock_of_this_loop():
+                    if self._is_due(rejected):
+                        with self._obtaining(rejected):
+                            call = functools.partial(self._get, self._scope, **self._options(claims))
+                            self._keep(await (call() if self._is_async else _in_thread(call)))
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout("no Entra token in time", request=request) from error
+
+    def _lock_of_this_loop(self) -> anyio.Lock:
+        try:
+            return self._async_lock.get()
+        except LookupError:
+            self._async_lock.set(lock := anyio.Lock())
+            return lock
 
     def _is_due(self, rejected: str | None) -> bool:
         return self._refresh_on <= self._now() if rejected is None else self._token == rejected
@@ -114,20 +142,26 @@ class EntraToken(Credential):
         except Exception as error:  # a stranger's code: its exceptions are of types that cannot be known here
             if rejected is not None or self._expires_on <= self._now():
                 raise TokenUnavailable(f"no Entra token: {type(error).__name__}") from error
-            self._refresh_on = self._now() + _RETRY_REFRESH
+            self._refresh_on = min(self._now() + _RETRY_REFRESH, self._expires_on)
             _log.warning("no new Entra token (%s); the present one still serves", type(error).__name__)
 
     def _keep(self, found: Any) -> None:
         self._token = visible_ascii(found.token, "the Entra token")
         self._expires_on = float(found.expires_on)
         refresh_on = getattr(found, "refresh_on", None)
-        self._refresh_on = self._expires_on - _REFRESH_AHEAD if refresh_on is None else float(refresh_on)
+        ahead = self._expires_on - _REFRESH_AHEAD if refresh_on is None else float(refresh_on)
+        self._refresh_on = min(ahead, self._expires_on)
 
     def _sign(self, request: httpx.Request) -> str:
         token = self._token
         request.headers["Authorization"] = f"Bearer {token}"
         request.headers["x-ms-client-id"] = self._account_client_id
         return token
+
+
+async def _in_thread(call: Callable[[], Any]) -> Any:
+    found = await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    return await found if inspect.isawaitable(found) else found
 
 
 def _claims(response: httpx.Response) -> str | None:

@@ -56,11 +56,11 @@ class DataRegistryError(Exception):
     @property
     def next_step(self) -> str:
         """What to do or to call now, in a few words."""
-        return self.advice.format(operation=self.operation_id or "OPERATION")
+        return self.advice.format(operation=self.operation_id) if self.operation_id or "{" not in self.advice else ""
 
     def __str__(self) -> str:
         subject = f"operation {self.operation_id}: " if self.operation_id else ""
-        return f"{subject}{self.args[0]}" + (f"; {self.next_step}" if self.advice else "")
+        return f"{subject}{self.args[0]}" + (f"; {self.next_step}" if self.next_step else "")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return copyreg.__newobj__, (type(self),), {**self.__dict__, "args": self.args}  # type: ignore[attr-defined]

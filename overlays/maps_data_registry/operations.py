@@ -113,13 +113,12 @@ def wait_for_operation(
         OperationFailed: if the operation ended without success.
         InvalidOperation, DataRegistryError: as `watch_operation`.
     """
-    if inspect.iscoroutinefunction(on_update):
-        raise TypeError("on_update is async: use wait_for_operation_async")
     http = client.get_httpx_client()
     polling, request = _begin(http, operation, timeout, policy, after, clock)
     for update in drive(polling, partial(fetch, http, request), clock.sleep):
-        if on_update is not None:
-            on_update(update)
+        if on_update is not None and inspect.iscoroutine(coroutine := on_update(update)):
+            coroutine.close()
+            raise TypeError("on_update is async: use wait_for_operation_async")
     return polling.outcome()
 
 

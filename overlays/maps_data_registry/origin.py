@@ -22,15 +22,17 @@ OPERATION_ID = re.compile(_GUID)
 # Matched against the text as it came: a URL parser would resolve dot segments and percent-encoding first.
 _LOCATION = re.compile(
     rf"(?P<origin>https?://[A-Za-z0-9.\-]+(?::[0-9]{{1,5}})?|https?://\[[0-9A-Fa-f:.]+\](?::[0-9]{{1,5}})?)"
-    rf"(?P<prefix>(?:/[A-Za-z0-9_~\-]+)*)/dataRegistries/operations/(?P<id>{_GUID})(?:\?[!-~]*)?"
+    rf"(?P<prefix>/[!-~]*)?/dataRegistries/operations/(?P<id>{_GUID})(?:\?api-version=[0-9A-Za-z.\-]+)?"
 )
+
+_MALFORMED = "not an Operation-Location (https://HOST/dataRegistries/operations/GUID)"
 
 Origin = tuple[str, str, int]
 
 
 def origin_of(url: httpx.URL) -> Origin:
     """The scheme, host and effective port of a URL."""
-    return url.scheme, url.host, url.port or {"https": 443, "http": 80}.get(url.scheme, 0)
+    return url.scheme, url.host, {"https": 443, "http": 80}.get(url.scheme, 0) if url.port is None else url.port
 
 
 def is_loopback(host: str) -> bool:
@@ -56,7 +58,7 @@ def endpoint(geography: str | None, base_url: str | None) -> httpx.URL:
         return httpx.URL(f"https://{_HOST.format(geography=geography)}")
     try:
         url = httpx.URL(base_url or "")
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, UnicodeError):
         url = httpx.URL("")
     if url.scheme not in {"https", "http"} or not url.host:
         raise ValueError("base_url must be an absolute URL such as https://us.atlas.microsoft.com")
@@ -90,10 +92,15 @@ def operation_id(operation: str | httpx.Response, base_url: httpx.URL) -> str:
         raise InvalidOperation(f"not an operation id (a GUID){one_line(shown)}")
     match = _LOCATION.fullmatch(operation)
     if match is None:
-        raise InvalidOperation("not an Operation-Location (https://HOST/dataRegistries/operations/GUID)")
-    found, wanted = origin_of(httpx.URL(match["origin"])), origin_of(base_url)
-    if found != wanted or match["prefix"] != base_url.path.rstrip("/"):
+        raise InvalidOperation(_MALFORMED)
+    try:
+        found, wanted = origin_of(httpx.URL(match["origin"])), origin_of(base_url)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise InvalidOperation(_MALFORMED) from error
+    if found != wanted:
         raise InvalidOperation(_elsewhere(found, wanted))
+    if (match["prefix"] or "") != base_url.raw_path.decode().rstrip("/"):
+        raise InvalidOperation(f"the Operation-Location is of another path than the client's {base_url.path}")
     return match["id"]
 
 
@@ -104,9 +111,10 @@ def _elsewhere(found: Origin, wanted: Origin) -> str:
         return (
             f'the operation is in geography "{there}", the client is connected to "{here}": use connect("{there}", …)'
         )
-    return f"the Operation-Location is of {_text(found)}, the client is connected to {_text(wanted)}"
+    return f"the Operation-Location is of {origin_text(found)}, the client is connected to {origin_text(wanted)}"
 
 
-def _text(origin: Origin) -> str:
+def origin_text(origin: Origin) -> str:
+    """An origin as the beginning of a URL."""
     scheme, host, port = origin
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

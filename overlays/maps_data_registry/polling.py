@@ -16,7 +16,9 @@
 """
 
 import logging
+import math
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TypeVar
 
@@ -45,6 +47,7 @@ TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 _TRANSIENT_ERRORS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
 E = TypeVar("E", bound=DataRegistryError)
+AnyError = TypeVar("AnyError", bound=Exception)
 
 
 class Polling:
@@ -74,6 +77,7 @@ class Polling:
         self._deadline = self._start + limit(policy.timeout if timeout is DEFAULT else timeout)
         self._interval = policy.interval
         self._failures = 0  # in a row
+        self._problem: DataRegistryError | None = None  # the last of them
         self._warned = False
         self.due = now + (after.wait or 0.0)
         """When to ask next, on the clock's monotonic scale."""
@@ -90,10 +94,14 @@ class Polling:
             OperationTimeout: if the question would come past the deadline.
         """
         now = self._clock.monotonic()
-        if max(self.due, now) >= self._deadline:
+        pause = max(self.due - now, 0.0)
+        if now + pause >= self._deadline:
             seen = f"last seen as {one_line(self.status)}" if self.status else "never seen"
-            raise self._placed(OperationTimeout(f"timed out after {now - self._start:.0f} s, {seen}"))
-        return max(self.due - now, 0.0)
+            late = f", and the next poll in {pause:.0f} s would come too late" if now < self._deadline else ""
+            raise self._placed(
+                OperationTimeout(f"timed out after {now - self._start:.0f} s, {seen}{late}")
+            ) from self._problem
+        return pause
 
     def time_left(self) -> float:
         """The seconds until the deadline, at least a moment; infinite without a deadline."""
@@ -110,7 +118,7 @@ class Polling:
             self.last = read_result(reply)
         except DataRegistryError as error:
             return self._ask_again(error)
-        self._failures = 0
+        self._failures, self._problem = 0, None
         seconds = retry_after(reply.headers, self._clock.wall) if isinstance(reply, httpx.Response) else None
         status = self.status
         if status in self._policy.succeeded or status in self._policy.failed:
@@ -126,7 +134,7 @@ class Polling:
         Raises:
             OperationFailed: if it ended in a word of failure.
         """
-        if self.last is None or not self.ended:
+        if self.last is None or self.status not in self._policy.succeeded | self._policy.failed:
             raise RuntimeError("the wait has not ended")
         if self.status in self._policy.failed:
             raise self._placed(OperationFailed(self.last))
@@ -142,8 +150,12 @@ class Polling:
 
     def _ask_again(self, error: DataRegistryError) -> OperationUpdate:
         self._placed(error)
-        if not _is_transient(error) or self._failures >= self._policy.retries:
+        if isinstance(error, ServiceError):
+            error.retry_after = retry_after(error.headers, self._clock.wall)
+        spent = self._failures >= self._policy.retries and self._clock.monotonic() < self._deadline
+        if spent or not _is_transient(error):
             raise error
+        self._problem = error
         seconds = error.retry_after if isinstance(error, ServiceError) else None
         most = min(self._policy.backoff * 2.0 ** min(self._failures, 99), self._policy.max_backoff)
         wait = self._clock.random() * most if seconds is None else self._jittered(seconds)
@@ -198,7 +210,7 @@ def fetch(http: httpx.Client, request: httpx.Request, time_left: float) -> Reply
     try:
         return http.send(_within(time_left, request, http.timeout))
     except (httpx.RequestError, DataRegistryError) as error:
-        return error
+        return _without_request(error)
 
 
 async def fetch_async(http: httpx.AsyncClient, request: httpx.Request, time_left: float) -> Reply:
@@ -206,15 +218,28 @@ async def fetch_async(http: httpx.AsyncClient, request: httpx.Request, time_left
     try:
         return await http.send(_within(time_left, request, http.timeout))
     except (httpx.RequestError, DataRegistryError) as error:
-        return error
+        return _without_request(error)
 
 
 def _within(time_left: float, request: httpx.Request, timeout: httpx.Timeout) -> httpx.Request:
     steps = {
-        step: time_left if seconds is None else min(seconds, time_left) for step, seconds in timeout.as_dict().items()
+        step: min(math.inf if seconds is None else seconds, time_left) for step, seconds in timeout.as_dict().items()
     }
-    request.extensions = {"timeout": {**steps, "total": time_left}}
+    request.extensions = {
+        "timeout": {step: None if seconds == math.inf else seconds for step, seconds in steps.items()},
+        "deadline": time.monotonic() + time_left,
+    }
     return request
+
+
+def _without_request(error: AnyError) -> AnyError:
+    """The same error, without the request and its credential, which httpx hangs on each error of the chain."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, httpx.RequestError):
+            link._request = None
+        link = link.__cause__ or link.__context__
+    return error
 
 
 def drive(polling: Polling, ask: Callable[[float], Reply], sleep: Callable[[float], None]) -> Iterator[OperationUpdate]:
@@ -235,5 +260,9 @@ class drive_async(AsyncIterator[OperationUpdate]):  # noqa: N801 - it is called 
     async def __anext__(self) -> OperationUpdate:
         if self.polling.ended:
             raise StopAsyncIteration
-        await self.sleep(self.polling.pause())
-        return self.polling.decide(await self.ask(self.polling.time_left()))
+        try:
+            await self.sleep(self.polling.pause())
+            return self.polling.decide(await self.ask(self.polling.time_left()))
+        except BaseException:
+            self.polling.ended = True  # as an exception ends the generator above
+            raise

@@ -21,7 +21,7 @@ Reply = httpx.Response | httpx.RequestError | DataRegistryError
 """What became of a question: an answer, or what came instead of one."""
 
 MAX_DEPTH = 32
-"""Levels of an error tree that are kept; no honest error is that deep."""
+"""Levels of a tree that are kept; no honest reply is that deep."""
 
 _REFUSALS = {401: AuthenticationFailed, 403: AuthenticationFailed, 404: OperationNotFound}
 
@@ -38,23 +38,28 @@ def read_result(reply: Reply) -> LongRunningOperationResult:
     """
     if isinstance(reply, httpx.RequestError) and not isinstance(reply, DataRegistryError):
         raise ServiceUnreachable(reply) from reply
+    if isinstance(reply, InvalidResponse) and reply.status_code != 200:  # the status tells more
+        headers = [item for item in reply.headers.raw if item[0].lower() != b"content-encoding"]
+        reply = httpx.Response(reply.status_code, headers=headers)
     if isinstance(reply, DataRegistryError):
         raise reply
     if reply.status_code != 200:
         raise _REFUSALS.get(reply.status_code, ServiceError)(reply, _read_refusal(reply))
-    fields = _read_object(reply)
+    body = _read_object(reply)
+    tidy = {name: _tidy(value) if name == "error" else _shallow(value) for name, value in body.items()}
     for name in ("id", "status"):
-        if not isinstance(fields.get(name, ""), str):
-            del fields[name]
-    if "error" in fields:
-        fields["error"] = _tidy(fields["error"])
-    return LongRunningOperationResult.from_dict(fields)
+        if not isinstance(tidy.get(name, ""), str):
+            del tidy[name]
+    return LongRunningOperationResult.from_dict(tidy)
 
 
 def _read_refusal(response: httpx.Response) -> MapsErrorDetail | None:
     try:
         body = _read_object(response)
-    except InvalidResponse:  # a gateway's page, or nothing at all: the status says enough
+    except (
+        InvalidResponse,
+        httpx.StreamError,
+    ):  # a gateway's page, nothing at all, or not read: the status says enough
         return None
     return known(MapsErrorResponse.from_dict({"error": _tidy(body.get("error"))}).error)
 
@@ -75,7 +80,8 @@ def _tidy(error: object, depth: int = 0) -> dict[str, Any] | None:
     """An error as the wire has it, with only members of the documented types left, to a bounded depth."""
     if not isinstance(error, dict) or depth >= MAX_DEPTH:
         return None
-    tidy = dict(error)
+    trees = ("details", "innererror")
+    tidy = {name: value if name in trees else _shallow(value) for name, value in error.items()}
     for name in ("code", "message", "target"):
         if not isinstance(tidy.get(name, ""), str):
             del tidy[name]
@@ -85,3 +91,14 @@ def _tidy(error: object, depth: int = 0) -> dict[str, Any] | None:
     if "innererror" in tidy:
         tidy["innererror"] = _tidy(tidy["innererror"], depth + 1)
     return tidy
+
+
+def _shallow(value: Any, depth: int = 0) -> Any:
+    """A member that the contract does not know, to a bounded depth."""
+    if isinstance(value, dict | list) and depth >= MAX_DEPTH:
+        return None
+    if isinstance(value, dict):
+        return {name: _shallow(member, depth + 1) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_shallow(item, depth + 1) for item in value]
+    return value

@@ -47,4 +47,6 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
 
 def _epoch_seconds(value: str) -> float | None:
     parsed = parsedate(value) if _HTTP_DATE.fullmatch(value) else None
-    return None if parsed is None else float(calendar.timegm(parsed))
+    if parsed is None or not 1 <= parsed[2] <= calendar.monthrange(*parsed[:2])[1]:
+        return None
+    return float(calendar.timegm(parsed))

@@ -7,10 +7,14 @@ The real transports are built on first use: httpx's own for sync and for trio, a
 import asyncio
 import contextlib
 import functools
+import math
 import ssl
+import threading
 import time
 import urllib.request
 import zlib
+from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any, cast
 
 import anyio
@@ -19,7 +23,7 @@ import httpx
 
 from .deadline import TOO_SLOW, DeadlineBackend, deadline, time_left
 from .errors import InvalidResponse, UntrustedOrigin
-from .origin import is_loopback, origin_of
+from .origin import is_loopback, origin_of, origin_text
 
 MAX_REPLY_BYTES = 1024 * 1024
 """The longest body that is read, compressed or not. The contract's replies are a few hundred bytes."""
@@ -37,8 +41,8 @@ _SHORTEST_SECRET = 8  # characters; a shorter one would be found in any text
 class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """A transport for one origin. *inner* replaces the built one, for the kinds of client that it serves.
 
-    A request may bring a shorter `extensions={"timeout": {"total": seconds, …}}` beside httpx's own four. With an
-    *inner* of the caller's, the sync side looks at the total between two chunks only.
+    A request may bring `extensions={"deadline": …}` on the monotonic clock, if that is earlier. With an *inner* of
+    the caller's, the sync side looks at it between two chunks only.
 
     Raises (from a request):
         UntrustedOrigin: for another origin than *base_url*'s, before anything is sent.
@@ -60,15 +64,17 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._sync: httpx.BaseTransport | None = None
         self._async: httpx.AsyncBaseTransport | None = None
         self._loop: object = None
+        self._building = threading.Lock()
+        self._proxy = _proxy(base_url)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the sync client."""
         self._admit(request)
-        if self._sync is None:
-            self._sync = self._build_sync()
-        token = deadline.set(time.monotonic() + _total(request))
+        with self._building:
+            inner = self._sync = self._sync or self._build_sync()
+        token = deadline.set(time.monotonic() + _seconds(request))
         try:
-            response = self._sync.handle_request(request)
+            response = inner.handle_request(request)
             with contextlib.closing(response):
                 body = _body_of(response)
                 for chunk in cast("httpx.SyncByteStream", response.stream):
@@ -76,6 +82,8 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                     time_left(None)
         except httpcore.ReadTimeout as error:
             raise httpx.ReadTimeout(str(error), request=request) from error
+        except httpx.TransportError as error:
+            raise _without_secrets(request, error) from error.__cause__
         finally:
             deadline.reset(token)
         return _reply(request, response, body)
@@ -85,7 +93,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._admit(request)
         inner = self._async_inner()
         try:
-            with anyio.fail_after(_total(request)):
+            with anyio.fail_after(_seconds(request)):
                 response = await inner.handle_async_request(request)
                 async with contextlib.aclosing(response):
                     body = _body_of(response)
@@ -93,6 +101,8 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                         _append(body, chunk, response)
         except TimeoutError as error:
             raise httpx.ReadTimeout(TOO_SLOW, request=request) from error
+        except httpx.TransportError as error:
+            raise _without_secrets(request, error) from error.__cause__
         return _reply(request, response, body)
 
     def close(self) -> None:
@@ -109,7 +119,8 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _admit(self, request: httpx.Request) -> None:
         if origin_of(request.url) != self._origin:
-            raise UntrustedOrigin(f"not sent: a request to {request.url.host} by a client of {self._base_url.host}")
+            there, here = origin_text(origin_of(request.url)), origin_text(self._origin)
+            raise UntrustedOrigin(f"not sent: a request to {there} by a client of {here}")
         if request.headers.get("Authorization") == "":  # baked in by the generated client
             del request.headers["Authorization"]
 
@@ -126,6 +137,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if self._inner is not None:
             if not isinstance(self._inner, httpx.AsyncBaseTransport):
                 raise TypeError("transport=… is for the sync client only")
+            self._async = self._inner
             return self._inner
         try:
             loop: object = asyncio.get_running_loop()
@@ -137,7 +149,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self._async
 
     def _build_async(self, loop: object) -> httpx.AsyncBaseTransport:
-        if loop == "trio":
+        if loop == "trio" or (self._proxy and self._proxy.url.scheme.startswith("socks")):  # aiohttp has no SOCKS
             return httpx.AsyncHTTPTransport(**self._settings())
         from .aiohttp_transport import SessionTransport  # 0.2 s, so not before it is needed
 
@@ -145,7 +157,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _settings(self) -> dict[str, Any]:
         context = self._ssl_context or (_tls() if self._base_url.scheme == "https" else _no_tls())
-        return {"verify": context, "limits": LIMITS, "proxy": _proxy(self._base_url)}
+        return {"verify": context, "limits": LIMITS, "proxy": self._proxy}
 
 
 @functools.cache
@@ -163,12 +175,18 @@ def _proxy(url: httpx.URL) -> httpx.Proxy | None:
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
-    return httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}") if proxy else None
+    if not proxy:
+        return None
+    address = httpx.URL(proxy if "://" in proxy else f"http://{proxy}")
+    if not address.userinfo or address.scheme.startswith("socks"):
+        return httpx.Proxy(address)
+    basic = b64encode(f"{address.username}:{address.password}".encode()).decode()  # the one form that both sides take
+    return httpx.Proxy(address.copy_with(userinfo=b""), headers={"Proxy-Authorization": f"Basic {basic}"})
 
 
-def _total(request: httpx.Request) -> float:
-    total: float = request.extensions.get("timeout", {}).get("total", REQUEST_TIMEOUT)
-    return min(total, REQUEST_TIMEOUT)
+def _seconds(request: httpx.Request) -> float:
+    by: float = request.extensions.get("deadline", math.inf)
+    return max(min(by - time.monotonic(), REQUEST_TIMEOUT), 0.0)
 
 
 def _body_of(response: httpx.Response) -> bytearray:
@@ -192,15 +210,41 @@ def _too_large(response: httpx.Response, body: bytes) -> InvalidResponse:
 def _reply(request: httpx.Request, response: httpx.Response, body: bytearray) -> httpx.Response:
     """The whole reply, decoded, without the credential if the other side sent it back."""
     headers, content = response.headers, bytes(body)
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
         content = _decoded(content, encoding, response)
         headers = httpx.Headers([item for item in headers.raw if item[0].lower() not in _OF_THE_CODING])
+    for secret in _secrets(request):
+        for echo in (secret, secret.replace(b"/", b"\\/")):  # as it is, and as JSON may write it
+            if echo in content:
+                content = content.replace(echo, b"***")
+        if any(secret in value for _, value in headers.raw):
+            headers = httpx.Headers([(name, value.replace(secret, b"***")) for name, value in headers.raw])
+    if "location" in headers and not _is_url(headers["location"]):  # httpx reads it even when it does not follow it
+        del headers["location"]
+    return httpx.Response(response.status_code, headers=headers, content=content, extensions=_kept(response))
+
+
+def _secrets(request: httpx.Request) -> Iterator[bytes]:
     for name in ("Authorization", "subscription-key"):
         secret = request.headers.get(name, "").rpartition(" ")[2].encode()
-        if len(secret) >= _SHORTEST_SECRET and secret in content:
-            content = content.replace(secret, b"***")
-    return httpx.Response(response.status_code, headers=headers, content=content, extensions=_kept(response))
+        if len(secret) >= _SHORTEST_SECRET:
+            yield secret
+
+
+def _without_secrets(request: httpx.Request, error: httpx.TransportError) -> httpx.TransportError:
+    """The same error. Its text may quote what the other side sent."""
+    for secret in _secrets(request):
+        if secret.decode() in str(error):
+            return type(error)(str(error).replace(secret.decode(), "***"), request=request)
+    return error
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return bool(httpx.URL(text).host is not None)
+    except (httpx.InvalidURL, UnicodeError):
+        return False
 
 
 _OF_THE_CODING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
