@@ -8,9 +8,7 @@ from attrs import frozen
 from maps_data_registry.cli import main
 from maps_data_registry.emulator import Emulator, Namespace
 
-from .terminal import Server
-
-KEY = "marker-secret-0123456789"
+from .terminal import KEY, Server
 
 
 @frozen

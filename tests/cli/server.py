@@ -17,12 +17,12 @@ from maps_data_registry.cli import main
 
 def child(argv: list[str], env: dict[str, str], stdin: str, stdout: str, stderr: str) -> int:
     os.setsid()  # the terminal that is opened next is this session's: Ctrl+C there is for this process
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, path in enumerate([stdin, stdout, stderr]):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), number)
     os.environ.update(env)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
     sys.argv = ["maps-data-registry", *argv]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return main()
 
 

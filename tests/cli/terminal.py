@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import pyte
 
+KEY = "marker-secret-0123456789"
 PATIENCE = 60.0  # seconds; machines are shared, and a test that fails may take its time
 
 
@@ -30,6 +31,8 @@ class Server:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
+            # readline, where anything imports it, hands a COLUMNS and a LINES on to every process
+            env={name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}},
         )
 
     def start(
@@ -81,7 +84,7 @@ class Terminal:
         self.raw = b""
         self.resize(columns, lines)
         path = os.ttyname(inside)
-        env = {"TERM": "xterm-256color", **(env or {})}
+        env = {"TERM": "xterm-256color", "AZURE_MAPS_SUBSCRIPTION_KEY": KEY, **(env or {})}
         self.pid = server.start(*argv, env=env, stdin=path, stdout=stdout or path, stderr=path)
         self._inside = inside  # held open, so that the terminal lives on when the command has ended
         self._code: int | None = None
@@ -111,8 +114,10 @@ class Terminal:
         """Read until a text or a state is on the screen."""
         deadline = time.monotonic() + PATIENCE
         while not (seen in self.text if isinstance(seen, str) else seen()):
-            assert time.monotonic() < deadline, f"not seen: {seen}\n{self.text}"
-            self._read(0.1)
+            if not self._read(0.1):
+                assert self._code is None, f"ended with {self._code}, not seen: {seen}\n{self.text}"
+                assert time.monotonic() < deadline, f"not seen: {seen}\n{self.text}"
+                self._code = self._server.ended(self.pid)
         return self.text
 
     def press(self, keys: bytes) -> None:
@@ -125,13 +130,13 @@ class Terminal:
     def end(self) -> int:
         """Read until the command has ended; its exit code."""
         deadline = time.monotonic() + PATIENCE
-        while (code := self._server.ended(self.pid)) is None:
+        while self._code is None:
             assert time.monotonic() < deadline, f"not ended:\n{self.text}"
             self._read(0.05)
-        self._code = code
+            self._code = self._server.ended(self.pid)
         while self._read(0):
             pass
-        return code
+        return self._code
 
     def _read(self, patience: float) -> bool:
         ready = bool(select.select([self._terminal], [], [], patience)[0])

@@ -14,7 +14,8 @@ import pytest
 
 from maps_data_registry.emulator import Namespace
 
-from .conftest import KEY, Run
+from .conftest import Run
+from .terminal import KEY
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 

@@ -20,7 +20,7 @@ from .report import Record
 _REFRESH = 0.25  # seconds
 _AROUND = 4  # lines that are no rows: heading, "and … more", totals, the cursor's
 _WIDE = 80  # columns from which on an operation's whole id is shown
-_BAR = 20  # columns
+_ID, _SHORT, _STATUS, _BAR = 36, 9, 24, 20  # columns
 _STYLES = {"completed": "green", "failed": "red", "unrecognized": "red", "refused": "red", "running": "yellow"}
 
 
@@ -81,8 +81,8 @@ class Display(Lines):
         fits = len(self.operations) <= room
         rows = self.operations if fits else list(islice(self.polled, room))
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("operation", no_wrap=True)
-        table.add_column("status", no_wrap=True, max_width=24)
+        table.add_column("operation", no_wrap=True, min_width=_ID if width >= _WIDE else _SHORT)
+        table.add_column("status", no_wrap=True, max_width=_STATUS)
         for name in ("polls", "elapsed", "next poll"):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("", max_width=_BAR)

@@ -1,0 +1,147 @@
+"""What is handed over is read and judged before anything is sent."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from maps_data_registry.emulator import Namespace
+
+from .conftest import Run
+from .terminal import KEY
+
+ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
+BAD = "not an operation id (a GUID): 'bad'"
+
+
+@pytest.mark.parametrize("from_option", [True, False], ids=["--from FILE", "-"])
+def test_a_list_of_operations(
+    emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, from_option: bool
+) -> None:
+    """Ids and URLs, in order, each once; comments, blank lines, Windows's ends of line and byte order mark."""
+    first, second, third = (emulator.start_operation("completes polls=0") for _ in range(3))
+    text = (
+        f"\ufeff# of today\r\n\r\n  {first.id}\t# a comment\r\n{second.location}\r\n{first.id.upper()}\r\n#{ID}\r\n"
+        f"{third.id}"
+    )
+    listed = tmp_path / "ids.txt"
+    listed.write_text(text, encoding="utf-8", newline="")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text.removeprefix("\ufeff")))
+    given = ["--from", str(listed)] if from_option else ["-"]
+    done = run("status", "--base-url", emulator.url, "--output", "json", third.id, *given)
+    assert done.code == 0
+    assert [json.loads(line)["operation_id"] for line in done.out.splitlines()] == [third.id, first.id, second.id]
+
+
+@pytest.mark.parametrize("command", ["status", "wait"])
+def test_a_bad_line_is_named_and_nothing_is_asked(emulator: Namespace, run: Run, tmp_path: Path, command: str) -> None:
+    operation = emulator.start_operation()
+    listed = tmp_path / "ids.txt"
+    listed.write_text(f"# ids\n{operation.id}\nbad\n\nhttps://us.atlas.microsoft.com/dataRegistries/operations/{ID}\n")
+    done = run(command, "--base-url", emulator.url, "--from", listed)
+    assert (done.code, done.out) == (2, "")
+    elsewhere = "the Operation-Location is of https://us.atlas.microsoft.com:443, the client is connected to http://127"
+    third, fifth = done.err.splitlines()
+    assert third == f"maps-data-registry: {listed}:3: {BAD}"
+    assert fifth.startswith(f"maps-data-registry: {listed}:5: {elsewhere}")
+    assert not emulator.journal()
+
+
+def test_no_more_than_ten_bad_lines_are_named(run: Run, tmp_path: Path) -> None:
+    listed = tmp_path / "ids.txt"
+    listed.write_text("bad\n" * 12)
+    done = run("wait", "--geography", "us", "--from", listed)
+    assert done.err.splitlines()[-2:] == [f"maps-data-registry: {listed}:10: {BAD}", "maps-data-registry: and 2 more"]
+
+
+def test_what_may_be_a_key_in_the_wrong_place_is_not_shown(run: Run) -> None:
+    done = run("status", "--geography", "us", KEY * 3)
+    assert (done.code, done.err) == (2, "maps-data-registry: not an operation id (a GUID)\n")
+
+
+def test_bytes_that_are_no_text(run: Run, tmp_path: Path) -> None:
+    listed = tmp_path / "ids.txt"
+    listed.write_bytes(b"\xff\xfe\x00\x1b[2J\n")
+    done = run("status", "--geography", "us", "--from", listed)
+    assert done.code == 2
+    assert done.err.startswith(f"maps-data-registry: {listed}:1: not an operation id")
+    assert "\x1b" not in done.err
+
+
+USAGE = [
+    ([], "no operation given: name an id, an Operation-Location URL, - or --from FILE"),
+    (["--from", "/nowhere"], "/nowhere: No such file or directory"),
+    (["--from", "/"], "/: Is a directory"),
+    ([ID, "--base-url", "http://127.0.0.1:1"], "give --geography us|eu or --base-url URL, one of the two"),
+    ([ID, "--key-file", "/k", "--sas-file", "/s"], "/k: No such file or directory"),
+    ([ID, "--key-file", "/dev/null", "--sas-file", "/dev/null"], "give --key-file or --sas-file, not both"),
+    ([ID, "--key-file", "/dev/null"], "/dev/null: the subscription key is empty"),
+    ([ID, "--timeout", "0"], "timeout must be more than 0 seconds, or None for no limit"),
+    ([ID, "--timeout", "soon"], "Invalid value for '--timeout': soon"),
+    ([ID, "--interval", "-1"], "interval must be from 0 to 3.16224e+07, not -1.0"),
+    ([ID, "--concurrency", "0"], "Invalid value for '--concurrency': 0 is not in the range x>=1."),
+    ([ID, "--output", "xml"], "Invalid value for '--output': 'xml' is not one of 'text', 'json'."),
+    ([ID, "--results", "/"], "/: Is a directory"),
+    ([ID, "--key"], "No such option: --key"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[" ".join(row[0]) for row in USAGE])
+def test_bad_usage_is_one_line(run: Run, arguments: list[str], told: str) -> None:
+    done = run("wait", "--geography", "us", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"maps-data-registry: {told}")
+    assert done.err.count("\n") == 1
+
+
+def test_an_endpoint_is_needed_and_judged(run: Run) -> None:
+    assert run("wait", ID).err == "maps-data-registry: give --geography us|eu or --base-url URL, one of the two\n"
+    assert run("wait", ID, "--base-url", "http://maps.test").err.startswith(
+        "maps-data-registry: base_url must be https"
+    )
+    assert "'--geography': 'fr' is not one of" in run("wait", ID, "--geography", "fr").err
+    assert run("wiat", ID).err == "maps-data-registry: No such command 'wiat'. Did you mean 'wait'?\n"
+    assert run().err == "maps-data-registry: Missing command.\n"
+
+
+def test_a_credential_is_needed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_MAPS_SUBSCRIPTION_KEY")
+    done = run("wait", ID, "--geography", "us")
+    assert done.code == 2
+    assert done.err.startswith(
+        "maps-data-registry: no credential in the environment: set exactly one of AZURE_MAPS_SUB"
+    )
+
+
+@pytest.mark.parametrize(("option", "scheme"), [("--key-file", "subscription-key"), ("--sas-file", "jwt-sas")])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_credential_in_a_file(
+    emulator: Namespace, run: Run, tmp_path: Path, option: str, scheme: str, end: str
+) -> None:
+    secret = "file-secret-0123456789"
+    holder = tmp_path / "secret"
+    holder.write_text(secret + end, newline="")
+    emulator.credentials = {secret}
+    operation = emulator.start_operation("completes polls=0")
+    done = run("wait", "--base-url", emulator.url, option, holder, "-v", operation.id)
+    assert done.code == 0
+    assert secret not in done.out + done.err
+    assert emulator.journal(operation)[0].scheme == scheme
+
+
+@pytest.mark.parametrize("content", [f"{KEY}\n\n", f" {KEY}\n", f"{KEY}\n{KEY}\n", "\n", "schl\u00fcssel\n"])
+def test_a_file_without_a_usable_credential(run: Run, tmp_path: Path, content: str) -> None:
+    holder = tmp_path / "secret"
+    holder.write_text(content, encoding="utf-8")
+    done = run("status", "--geography", "us", "--key-file", holder, ID)
+    assert done.code == 2
+    assert done.err.startswith(f"maps-data-registry: {holder}: the subscription key ")
+
+
+def test_a_file_that_is_no_text(run: Run, tmp_path: Path) -> None:
+    holder = tmp_path / "secret"
+    holder.write_bytes(b"\xff\xfe")
+    done = run("status", "--geography", "us", "--sas-file", holder, ID)
+    assert (done.code, done.err) == (2, f"maps-data-registry: {holder}: not a text file\n")

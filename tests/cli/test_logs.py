@@ -1,0 +1,44 @@
+import logging
+
+import pytest
+
+from maps_data_registry.cli.logs import logging_to
+
+SECRET = "marker-secret-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (f"sent {SECRET} twice: {SECRET}", "sent *** twice: ***"),
+        ("Authorization: Bearer abc.def.ghi", "Authorization: Bearer ***"),
+        ("{'Authorization': 'jwt-sas abc.def', 'x': 1}", "{'Authorization': 'jwt-sas ***', 'x': 1}"),
+        ("headers={'subscription-key': 'abc'}", "headers={'subscription-key': '***'}"),
+        ("\x1b[2J\r\nrm -rf", "\N{REPLACEMENT CHARACTER}[2J rm -rf"),
+    ],
+)
+def test_a_line_without_secrets(message: str, told: str) -> None:
+    said: list[str] = []
+    with logging_to(said.append, verbose=True, secrets=[SECRET]):
+        logging.getLogger("maps_data_registry").info("%s", message)
+    assert said == [f"INFO maps_data_registry: {told}"]
+
+
+def test_warnings_are_told_anyway_and_the_rest_on_demand() -> None:
+    said: list[str] = []
+    for verbose in (False, True):
+        with logging_to(said.append, verbose=verbose, secrets=[]):
+            for name in ("maps_data_registry", "httpx", "another"):
+                logging.getLogger(name).info("a detail")
+                logging.getLogger(name).warning("a fault")
+    faults = [f"WARNING {name}: a fault" for name in ("maps_data_registry", "httpx", "another")]
+    details = [f"INFO {name}: a detail" for name in ("maps_data_registry", "httpx")]
+    assert sorted(said) == sorted([*faults, *faults, *details])
+
+
+def test_everything_is_as_before_afterwards() -> None:
+    loggers = [logging.getLogger(name) for name in ("", "maps_data_registry", "httpx")]
+    before = [(logger.level, list(logger.handlers)) for logger in loggers]
+    with pytest.raises(ZeroDivisionError), logging_to(lambda _: None, verbose=True, secrets=[]):
+        _ = 1 / 0
+    assert [(logger.level, list(logger.handlers)) for logger in loggers] == before
