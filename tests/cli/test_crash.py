@@ -8,6 +8,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from maps_data_registry.emulator import Namespace
 
 from .terminal import KEY, Server
@@ -16,6 +18,7 @@ KILLS = 50
 OPERATIONS = 400
 
 
+@pytest.mark.slow
 def test_killed_fifty_times(emulator: Namespace, server: Server, tmp_path: Path) -> None:
     chance = random.Random(11)
     results, errors = tmp_path / "results.jsonl", tmp_path / "errors"

@@ -49,8 +49,8 @@ def test_a_row_for_each_operation(time: VirtualClock) -> None:
     shown.end(completed(third))
     time.now = 2.0
     assert drawn(shown) == [
-        "operation                             status         polls  elapsed  next poll",
-        f"{first}  Running            2      7 s        6 s  ━━━━━━━━━━━━━━━",
+        "operation                             status         polls  elapsed  next",
+        f"{first}  Running            2      7 s   6 s  ━━━━━━━━━━━━━━━",
         f"{second}  not asked yet",
         f"{third}  Completed          3     12 s",
         "3 operations: 1 completed, 2 running, 2 s",
@@ -63,7 +63,7 @@ def test_the_width_is_respected(time: VirtualClock, width: int) -> None:
     shown, _ = display(names, time, width=width)
     shown.poll(update(names[0], status="\x1b[31m" + "long " * 50))
     lines = drawn(shown)
-    assert max(map(len, lines)) <= min(width, 118)
+    assert max(map(len, lines)) <= min(width, 110)
     assert (names[0] in lines[1]) == (width >= 80)
     assert lines[1].startswith(names[0][:8])
     assert "\x1b" not in "".join(lines)
@@ -97,7 +97,7 @@ def test_a_poll_that_is_due_has_no_time_left(time: VirtualClock) -> None:
     shown, _ = display([name], time)
     shown.poll(update(name, wait=0.0))
     time.now = 60.0
-    assert " 65 s        0 s" in drawn(shown)[1]
+    assert " 65 s   0 s" in drawn(shown)[1]
 
 
 def test_failures_stay_above_the_table(time: VirtualClock) -> None:

@@ -34,7 +34,7 @@ def test_the_table_moves_and_stays(emulator: Namespace, server: Server) -> None:
     ids = start(emulator, "completes polls=1 retry_after=1", FAILS)
     with Terminal(server, *waiting(emulator), *ids) as terminal:
         terminal.until(f"{ids[0]}  Running")
-        assert "next poll" in terminal.text
+        assert "elapsed  next" in terminal.text
         assert terminal.end() == 1
         lines = terminal.text.splitlines()
     assert lines[0].startswith(f"{ids[1]} Failed: InvalidData: No GeoJSON. (1 poll")

@@ -20,7 +20,7 @@ from .report import Record
 _REFRESH = 0.25  # seconds
 _AROUND = 4  # lines that are no rows: heading, "and … more", totals, the cursor's
 _WIDE = 80  # columns from which on an operation's whole id is shown
-_ID, _SHORT, _STATUS, _BAR = 36, 9, 24, 20  # columns
+_ID, _SHORT, _STATUS, _BAR = 36, 9, 16, 20  # columns
 _STYLES = {"completed": "green", "failed": "red", "unrecognized": "red", "refused": "red", "running": "yellow"}
 
 
@@ -83,7 +83,7 @@ class Display(Lines):
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("operation", no_wrap=True, min_width=_ID if width >= _WIDE else _SHORT)
         table.add_column("status", no_wrap=True, max_width=_STATUS)
-        for name in ("polls", "elapsed", "next poll"):
+        for name in ("polls", "elapsed", "next"):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("", max_width=_BAR)
         for name in rows:
@@ -105,5 +105,5 @@ class Display(Lines):
         since = self.now() - at
         left = max((update.wait or 0.0) - since, 0.0)
         standing.style = "yellow" if update.problem else ""
-        bar = ProgressBar(total=update.wait or 1.0, completed=left)
+        bar = ProgressBar(total=update.wait or 1.0, completed=left, complete_style="cyan")
         return standing, str(update.polls), f"{update.elapsed + since:.0f} s", f"{left:.0f} s", bar
