@@ -315,9 +315,8 @@ class _Scheduler:
     def _heed(self, problem: Exception | None, wait: float) -> None:
         if isinstance(problem, ServiceError) and problem.status_code in _SLOW_DOWN:
             quiet = wait if problem.retry_after is None else problem.retry_after
-            until = self._clock.monotonic() + quiet
-            if until > self._quiet_until:
-                self._quiet_until, self._quiet = until, quiet
+            asked = (self._clock.monotonic() + quiet, quiet)
+            self._quiet_until, self._quiet = max((self._quiet_until, self._quiet), asked)
 
     def _fail(self, operation: Operation, polling: Polling, error: DataRegistryError) -> None:
         self._started(polling)
