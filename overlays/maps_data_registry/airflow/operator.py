@@ -79,8 +79,10 @@ class WaitForDataRegistryOperation(BaseOperator):
     def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """End the task as the wait has ended."""
         if event["problem"] is not None:
-            error = DataRegistryError(*event["problem"])
-            error.operation_id, error.last, error.polls = event["operation_id"], read(event["result"]), event["polls"]
+            summary, next_step = event["problem"]
+            error = DataRegistryError(summary)
+            error.advice, error.operation_id = next_step, event["operation_id"]
+            error.last, error.polls = read(event["result"]), event["polls"]
             raise error
         if event["status"] in PollingPolicy(**self.policy).failed:
             failed = OperationFailed(LongRunningOperationResult.from_dict(event["result"]))

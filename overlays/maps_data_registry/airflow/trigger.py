@@ -75,7 +75,7 @@ class DataRegistryOperationTrigger(BaseTrigger):
 
 def told(update: OperationUpdate) -> str:
     """One poll as a line of the task's log."""
-    word = update.problem or one_line(update.status or "no status")
+    word = update.problem.args[0] if update.problem else one_line(update.status or "no status")
     return f"poll {update.polls}: {word}" + ("" if update.wait is None else f", next in {update.wait:.1f} s")
 
 
