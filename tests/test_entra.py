@@ -244,6 +244,70 @@ def test_a_sync_credential_does_not_block_the_event_loop() -> None:
     assert threads != [threading.main_thread()]
 
 
+def test_one_credential_in_several_event_loops_at_once() -> None:
+    auth = entra(Async(delay=0.02))
+
+    async def many() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(use)
+
+    async def use() -> None:
+        async with aclosing(auth.async_auth_flow(httpx.Request("GET", BASE_URL))) as flow:
+            assert (await anext(flow)).headers["authorization"].startswith("Bearer token-")
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(lambda name: anyio.run(many, backend=name), name) for name in ("asyncio", "trio") * 2]
+    assert [run.result() for run in runs] == [None] * 4
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("kind", [Async, WithInfo])
+def test_the_time_for_a_request_covers_its_token(backend: str, kind: type[Issuer]) -> None:
+    class Slow(kind):  # type: ignore[valid-type, misc] # one of two classes
+        async def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    auth = entra(Slow() if kind is Async else WithInfo(delay=1))
+    request = httpx.Request("GET", BASE_URL, extensions={"deadline": time.monotonic() + 0.05})
+
+    async def main() -> None:
+        async with aclosing(auth.async_auth_flow(request)) as flow:
+            await anext(flow)
+
+    begin = time.monotonic()
+    with pytest.raises(httpx.ConnectTimeout, match="token"):
+        anyio.run(main, backend=backend)
+    assert time.monotonic() - begin < 0.9
+
+
+def test_a_function_that_returns_an_awaitable() -> None:
+    class Wrapped:
+        def get_token(self, *scopes: str) -> Any:
+            return WithCoroutine().get_token(*scopes)
+
+    class WithCoroutine:
+        async def get_token(self, *_: str) -> AccessToken:
+            return AccessToken("token-1", 4_000_000_000)
+
+    assert step_async(EntraToken(Wrapped(), ACCOUNT), OK)[0]["authorization"] == "Bearer token-1"
+
+
+@step
+@pytest.mark.parametrize("refresh_in", [None, 7200.0])
+def test_an_expired_token_is_never_sent(step: Step, refresh_in: float | None) -> None:
+    issuer = WithInfo(lifetime=310)
+    issuer.refresh_in = refresh_in
+    auth = entra(issuer)
+    step(auth, OK)
+    issuer.clock.now, issuer.failing = 301, True
+    step(auth, OK)  # the refresh fails, and would be tried again only after the expiry
+    issuer.clock.now = 310
+    with pytest.raises(TokenUnavailable):
+        step(auth, OK)
+
+
 def test_neither_method() -> None:
     with pytest.raises(InvalidCredential, match="object has neither"):
         EntraToken(object(), ACCOUNT)  # type: ignore[arg-type] # that is the point

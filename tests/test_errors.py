@@ -201,7 +201,7 @@ def test_an_error_tree_is_kept_to_a_bounded_depth_and_shown_to_a_bounded_length(
 
 def test_unknown_members_are_kept_to_a_bounded_depth_too() -> None:
     deep: Any = "bottom"
-    for _ in range(900):
+    for _ in range(200):
         deep = {"a": [deep]}
     error = OperationFailed(read_result(failed(code="X", new=deep)))
     assert pickle.loads(pickle.dumps(error)).result == error.result

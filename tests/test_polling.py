@@ -17,11 +17,14 @@ from maps_data_registry import (
     ServiceError,
     ServiceUnreachable,
     UnrecognizedStatus,
+    wait_for_operation,
+    wait_for_operation_async,
+    watch_operation_async,
 )
 from maps_data_registry.polling import Polling
 from maps_data_registry.replies import read_result
 
-from .support import EPOCH, ID, LOCATION, Driver, VirtualClock, failed, reply, running
+from .support import EPOCH, ID, LOCATION, Driver, VirtualClock, client_of, failed, reply, running, scripted
 
 STEADY = PollingPolicy(interval=5, growth=1, jitter=0, backoff=1, retries=3)
 
@@ -216,6 +219,50 @@ def test_rule_6_raised_before_the_sleep(
     assert f'wait_for_operation(client, "{ID}")' in str(caught.value)
 
 
+def test_rule_6_the_last_retry_cut_short_is_a_timeout(drive: Driver, time: VirtualClock) -> None:
+    class Late(httpx.ReadTimeout):
+        def __init__(self) -> None:
+            super().__init__("cut short")
+
+    def late() -> httpx.ReadTimeout:
+        time.now = 30
+        return Late()
+
+    class Script(list[Any]):
+        def __iter__(self) -> Any:
+            yield late()
+
+    with pytest.raises(OperationTimeout) as caught:
+        drive.wait(Script(), timeout=30, policy=PollingPolicy(retries=0), clock=time.clock)
+    assert isinstance(caught.value.__cause__, ServiceUnreachable)
+
+
+def test_rule_6_the_message_tells_what_is_due(drive: Driver, time: VirtualClock) -> None:
+    with pytest.raises(OperationTimeout, match="after 0 s, last seen as Running, and the next poll in 700 s"):
+        drive.wait([running(retry_after="700")], timeout=600, policy=STEADY, clock=time.clock)
+
+
+def test_rule_5_a_date_counts_from_the_injected_clock(drive: Driver, time: VirtualClock) -> None:
+    script = [reply(code=503, body={}, retry_after="Tue, 14 Nov 2023 22:13:50 GMT"), reply("Completed")]  # EPOCH + 30
+    updates = drive.watch(script, policy=STEADY, clock=time.clock)
+    assert updates[0].retry_after == 30
+    assert isinstance(updates[0].problem, ServiceError)
+    assert updates[0].problem.retry_after == 30
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_iteration_that_has_raised_is_over(backend: str) -> None:
+    async def main() -> None:
+        client = client_of(scripted([httpx.Response(404)]))
+        updates = watch_operation_async(client, ID)
+        with pytest.raises(ServiceError):
+            await anext(updates)
+        with pytest.raises(StopAsyncIteration):
+            await anext(updates)
+
+    anyio.run(main, backend=backend)
+
+
 def test_rule_6_before_the_first_poll(drive: Driver, time: VirtualClock) -> None:
     with pytest.raises(OperationTimeout, match="never seen"):
         drive.wait([], registered(**{"retry-after": "60"}), timeout=30, clock=time.clock)
@@ -249,10 +296,6 @@ def test_rule_6_nonsense_is_refused(drive: Driver, timeout: float) -> None:
 
 @pytest.mark.parametrize("backend", [None, "asyncio", "trio"])
 def test_rule_6_every_request_is_clipped(backend: str | None, time: VirtualClock) -> None:
-    from maps_data_registry import wait_for_operation, wait_for_operation_async
-
-    from .support import client_of, scripted
-
     seen: list[httpx.Request] = []
     limits: list[dict[str, float]] = []
 

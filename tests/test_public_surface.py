@@ -18,6 +18,7 @@ def test_all_is_sorted() -> None:
 
 
 def test_there_is_nothing_else() -> None:
+    assert dir(maps_data_registry) == sorted(maps_data_registry.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'Polling'"):
         _ = maps_data_registry.Polling  # type: ignore[attr-defined] # not public: that is the point
 

@@ -1,14 +1,28 @@
 """The guard before the wire, where no socket is needed."""
 
+import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
+import httpcore
 import httpx
 import pytest
 
-from maps_data_registry import SasToken, SubscriptionKey, UntrustedOrigin, connect, get_operation, get_operation_async
-from maps_data_registry.deadline import deadline, time_left
+from maps_data_registry import (
+    DataRegistryError,
+    SasToken,
+    ServiceError,
+    SubscriptionKey,
+    UntrustedOrigin,
+    connect,
+    get_operation,
+    get_operation_async,
+    wait_for_operation,
+    wait_for_operation_async,
+)
+from maps_data_registry.deadline import DeadlineBackend, deadline, time_left
 from maps_data_registry.transport import GuardedTransport, _proxy
 
 from .support import BASE_URL, ID, KEY, LOCATION, client_of, reply, scripted
@@ -128,6 +142,120 @@ def test_the_environments_proxy(
         monkeypatch.setenv(name, value)
     found = _proxy(httpx.URL(url))
     assert (str(found.url) if found else None) == proxy
+
+
+def test_a_proxys_password_goes_into_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urllib.request.getproxies", lambda: {"https": "http://user:pass@proxy.test:3128"})
+    found = _proxy(httpx.URL("https://us.atlas.microsoft.com"))
+    assert found is not None
+    assert (str(found.url), found.auth) == ("http://proxy.test:3128", None)
+    assert found.headers["proxy-authorization"] == "Basic dXNlcjpwYXNz"
+
+
+def test_a_proxy_that_cannot_be_is_an_error_of_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urllib.request.getproxies", lambda: {"https": "gopher://proxy.test"})
+    with pytest.raises(ValueError, match="proxy"):
+        connect("us", SubscriptionKey(KEY))
+
+
+def test_a_callers_own_transport_is_closed() -> None:
+    class Closing(AsyncOnly):
+        closed = False
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    transport = Closing()
+
+    async def main() -> None:
+        async with connect(base_url=BASE_URL, credential=SubscriptionKey(KEY), transport=transport) as client:
+            await get_operation_async(client, ID)
+
+    anyio.run(main)
+    assert transport.closed
+
+
+@pytest.mark.parametrize("backend", [None, "asyncio", "trio"])
+def test_no_timeouts_of_httpx_at_all(backend: str | None) -> None:
+    seen: list[httpx.Request] = []
+    client = connect(
+        base_url=BASE_URL, credential=SubscriptionKey(KEY), timeout=httpx.Timeout(None),
+        transport=scripted([reply("Running"), reply("Completed")], seen),
+    )  # fmt: skip
+    if backend is None:
+        get_operation(client, ID)
+        wait_for_operation(client, ID, timeout=5)
+    else:
+        anyio.run(get_operation_async, client, ID, backend=backend)
+        anyio.run(lambda: wait_for_operation_async(client, ID, timeout=5), backend=backend)
+    assert set(seen[0].extensions["timeout"].values()) <= {None, 5}
+
+
+def test_many_threads_build_one_transport(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+
+    def build(self: GuardedTransport) -> httpx.BaseTransport:
+        built.append(1)
+        return SyncOnly()
+
+    monkeypatch.setattr(GuardedTransport, "_build_sync", build)
+    client = connect(base_url=BASE_URL, credential=SubscriptionKey(KEY))
+    client.get_httpx_client()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: get_operation(client, ID), range(16)))
+    assert built == [1]
+
+
+@pytest.mark.parametrize("where", ["no reply", "reply"])
+def test_an_error_of_the_transport_holds_neither_request_nor_secret(where: str) -> None:
+    problem = httpx.RemoteProtocolError(f"illegal status line: subscription-key: {KEY}")
+    refusal = reply(code=400, body={"error": {"message": "a" + KEY}}, x_ms_error_code=f"bad {KEY}")
+    with pytest.raises(DataRegistryError) as caught:
+        get_operation(client_of(scripted([problem if where == "no reply" else refusal])), ID)
+    link: BaseException | None = caught.value
+    while link is not None:
+        assert KEY not in str(link)
+        assert not isinstance(link, httpx.RequestError) or link._request is None
+        link = link.__cause__ or link.__context__
+
+
+@pytest.mark.parametrize("location", ["foo://xn--/", "https://[::::]/", "https://xn--a/", "http://x:port/"])
+def test_a_location_that_is_no_url_is_a_refusal_like_any_other(location: str) -> None:
+    response = httpx.Response(302, headers={"location": location})
+    with pytest.raises(DataRegistryError, match="HTTP 302"):
+        get_operation(client_of(scripted([response])), ID)
+
+
+@pytest.mark.parametrize("code", [401, 404, 503])
+def test_a_refusal_with_a_body_that_cannot_be_read_is_a_refusal(code: int) -> None:
+    stream = httpx.ByteStream(b"x" * 2_000_000)
+    for headers in ({"content-encoding": "br"}, {"content-encoding": "gzip"}, {}):
+        with pytest.raises(ServiceError, match=f"HTTP {code}"):
+            get_operation(client_of(scripted([httpx.Response(code, stream=stream, headers=headers)])), ID)
+
+
+def test_an_empty_content_encoding_is_none() -> None:
+    response = reply("Running")
+    response.headers["content-encoding"] = ""
+    assert get_operation(client_of(scripted([response])), ID).status == "Running"
+
+
+def test_a_host_is_tried_address_by_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"dead.test": ["127.0.0.2", "127.0.0.3"], "maps.test": ["127.0.0.2", "127.0.0.1"], "empty.test": []}
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *args: Any, **options: Any) -> Any:
+        if host not in names:
+            return real(host, *args, **options)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in names[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        DeadlineBackend().connect_tcp("maps.test", port, timeout=5).close()
+        for host in ("dead.test", "empty.test", "no-such-host.invalid"):
+            with pytest.raises(httpcore.ConnectError):
+                DeadlineBackend().connect_tcp(host, port, timeout=5)
 
 
 def test_one_tls_context_for_all_clients_unless_one_is_given() -> None:

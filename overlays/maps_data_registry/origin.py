@@ -58,9 +58,10 @@ def endpoint(geography: str | None, base_url: str | None) -> httpx.URL:
         return httpx.URL(f"https://{_HOST.format(geography=geography)}")
     try:
         url = httpx.URL(base_url or "")
+        host = url.host
     except (httpx.InvalidURL, UnicodeError):
-        url = httpx.URL("")
-    if url.scheme not in {"https", "http"} or not url.host:
+        url, host = httpx.URL(""), ""
+    if url.scheme not in {"https", "http"} or not host:
         raise ValueError("base_url must be an absolute URL such as https://us.atlas.microsoft.com")
     if url.userinfo or url.query or url.fragment:
         raise ValueError("base_url must not hold a user, a query or a fragment")

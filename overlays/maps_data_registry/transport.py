@@ -83,7 +83,8 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         except httpcore.ReadTimeout as error:
             raise httpx.ReadTimeout(str(error), request=request) from error
         except httpx.TransportError as error:
-            raise _without_secrets(request, error) from error.__cause__
+            _mask(request, error)
+            raise
         finally:
             deadline.reset(token)
         return _reply(request, response, body)
@@ -102,7 +103,8 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         except TimeoutError as error:
             raise httpx.ReadTimeout(TOO_SLOW, request=request) from error
         except httpx.TransportError as error:
-            raise _without_secrets(request, error) from error.__cause__
+            _mask(request, error)
+            raise
         return _reply(request, response, body)
 
     def close(self) -> None:
@@ -232,12 +234,12 @@ def _secrets(request: httpx.Request) -> Iterator[bytes]:
             yield secret
 
 
-def _without_secrets(request: httpx.Request, error: httpx.TransportError) -> httpx.TransportError:
-    """The same error. Its text may quote what the other side sent."""
+def _mask(request: httpx.Request, error: httpx.TransportError) -> None:
+    """Take the credential out of an error's text, which may quote what the other side sent."""
     for secret in _secrets(request):
         if secret.decode() in str(error):
-            return type(error)(str(error).replace(secret.decode(), "***"), request=request)
-    return error
+            error.args = (str(error).replace(secret.decode(), "***"),)
+            error.__cause__ = error.__context__ = None  # they say it too
 
 
 def _is_url(text: str) -> bool:
