@@ -25,6 +25,7 @@ from maps_data_registry import (
     InvalidResponse,
     OperationTimeout,
     PollingPolicy,
+    ServiceError,
     ServiceUnreachable,
     SubscriptionKey,
     UntrustedOrigin,
