@@ -155,6 +155,12 @@ def test_the_deadline_is_on_the_wall_clock(emulator: Emulator) -> None:
         wait_for(operation.id, timeout=0.5, deferrable=False).execute({})
 
 
+@pytest.mark.parametrize(("scenario", "pause"), [("throttled", 60), ("reset-before-headers", 60), ("completes", 7)])
+def test_a_pause_that_holds_for_a_restart(emulator: Emulator, scenario: str, pause: float) -> None:
+    trigger = defer(wait_for(emulator.start_operation(f"{scenario} retry_after=7").id)).trigger
+    assert pause <= trigger.due - trigger.started < pause * 1.2
+
+
 def test_no_limit(emulator: Emulator) -> None:
     deferred = defer(wait_for(emulator.start_operation("completes polls=1 retry_after=0").id, timeout=None))
     assert (deferred.timeout, deferred.trigger.deadline) == (None, None)

@@ -23,7 +23,7 @@ def nightly() -> None:
                 for scenario in os.environ["DEMO_SCENARIOS"].splitlines()
             ]
 
-    WaitForDataRegistryOperation.partial(task_id="wait", retries=1, timeout=900, policy={"backoff": 0.5}).expand(
+    WaitForDataRegistryOperation.partial(task_id="wait", retries=1, timeout=900, policy={"max_interval": 25}).expand(
         operation=register()
     )
 

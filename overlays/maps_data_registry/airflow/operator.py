@@ -25,7 +25,11 @@ class WaitForDataRegistryOperation(BaseOperator):
     """Waits for an operation without holding a worker; its result is pushed to XCom.
 
     Asks once in the worker, so that what is over, or cannot be asked about, needs no triggerer. The triggerer asks
-    from then on. An operation that failed fails the task with the service's code and message, and Airflow does not try
+    from then on, first after Retry-After, or after the policy's `max_interval` if the worker met a transient failure.
+    A triggerer that takes over a wait leaves that pause once more, as it cannot know when the last question was: so
+    nothing is asked early, unless the service has come to name a longer Retry-After than it did first.
+
+    An operation that failed fails the task with the service's code and message, and Airflow does not try
     again: the data must be mended first. Every other failure is retried as the task's `retries` have it.
 
     Args:
@@ -70,7 +74,7 @@ class WaitForDataRegistryOperation(BaseOperator):
             update = next(updates) if self.deferrable else deque(updates, maxlen=1).pop()
         if update.wait is not None:
             raise TaskDeferred(
-                trigger=self._trigger(update, update.wait, endpoint, started),
+                trigger=self._trigger(update, self._pause(update), endpoint, started),
                 method_name="execute_complete",
                 timeout=None if self.timeout is None else timedelta(seconds=self.timeout + GRACE),
             )
@@ -94,6 +98,11 @@ class WaitForDataRegistryOperation(BaseOperator):
     def _noted(self, update: OperationUpdate) -> OperationUpdate:
         self.log.info(told(update))
         return update
+
+    def _pause(self, update: OperationUpdate) -> float:
+        # It is left again after a triggerer's restart. Without an answer, what the service would ask for is not known.
+        least = 0.0 if update.problem is None else PollingPolicy(**self.policy).max_interval
+        return max(update.wait or 0.0, least)
 
     def _trigger(
         self, update: OperationUpdate, wait: float, endpoint: str, started: float
