@@ -1,0 +1,367 @@
+"""Who is measured: each peer waits for an operation until it is Completed, as its users would write it.
+
+Run as `bench_peers.py CASE URL COUNT`, it measures one case in this process and prints a line of JSON.
+"""
+
+import asyncio
+import gc
+import http.client
+import itertools
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+import tracemalloc
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any
+
+import aiohttp
+import httpx
+from azure.core import AsyncPipelineClient, PipelineClient
+from azure.core.credentials import AzureKeyCredential
+from azure.core.pipeline import policies
+from azure.core.polling import LROPoller
+from azure.core.polling.base_polling import LROBasePolling
+from azure.core.rest import HttpRequest
+
+from maps_data_registry import (
+    PollingPolicy,
+    SubscriptionKey,
+    connect,
+    many,
+    wait_for_operation,
+    wait_for_operation_async,
+    wait_for_operations_async,
+)
+from maps_data_registry_client import AuthenticatedClient
+from maps_data_registry_client.api.data_registry import get_operation
+
+KEY = "0123456789abcdef0123456789abcdef"
+HEADERS = {"subscription-key": KEY}
+VERSION = {"api-version": "2023-06-01"}
+PATH = "/dataRegistries/operations/{}"
+STEADY = PollingPolicy(jitter=0, timeout=None)  # so that a poll's due time is its Retry-After
+NONCE = itertools.count()
+
+Wait = Callable[[str], object]
+Ask = Callable[[str], Awaitable[tuple[str, float]]]  # the status and the Retry-After
+
+
+def name(polls: int, retry_after: int = 0) -> str:
+    """A new operation of the stub's."""
+    return f"{os.getpid():08x}-{polls:04x}-4{retry_after:03x}-8000-{next(NONCE):012x}"
+
+
+def target(operation: str) -> str:
+    return f"{PATH.format(operation)}?api-version={VERSION['api-version']}"
+
+
+def until_completed(ask: Callable[[str], str]) -> Wait:
+    def wait(operation: str) -> None:
+        while ask(operation) != "Completed":
+            pass
+
+    return wait
+
+
+@contextmanager
+def floor_sync(url: str) -> Iterator[Wait]:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"))
+
+    def ask(operation: str) -> str:
+        connection.request("GET", target(operation), headers=HEADERS)
+        return str(json.loads(connection.getresponse().read())["status"])
+
+    yield until_completed(ask)
+    connection.close()
+
+
+@contextmanager
+def httpx_get(url: str) -> Iterator[Wait]:
+    with httpx.Client(base_url=url, headers=HEADERS) as client:
+        yield until_completed(lambda name: str(client.get(PATH.format(name), params=VERSION).json()["status"]))
+
+
+@contextmanager
+def httpx_prebuilt(url: str) -> Iterator[Wait]:
+    with httpx.Client(base_url=url, headers=HEADERS) as client:
+
+        def wait(operation: str) -> None:
+            request = client.build_request("GET", PATH.format(operation), params=VERSION)
+            while client.send(request).json()["status"] != "Completed":
+                pass
+
+        yield wait
+
+
+def generated_client(url: str) -> AuthenticatedClient:
+    return AuthenticatedClient(base_url=url, token=KEY, prefix="", auth_header_name="subscription-key")
+
+
+@contextmanager
+def generated_sync(url: str) -> Iterator[Wait]:
+    with generated_client(url) as client:
+        yield until_completed(lambda name: str(get_operation.sync(name, client=client).status))  # type: ignore[union-attr]  # the stub knows no errors
+
+
+def azure_policies(asynchronous: bool) -> list[Any]:
+    """The pipeline that every generated Azure SDK client has."""
+    return [
+        policies.RequestIdPolicy(),
+        policies.HeadersPolicy(),
+        policies.UserAgentPolicy("bench"),
+        policies.ProxyPolicy(),
+        policies.ContentDecodePolicy(),
+        policies.AsyncRedirectPolicy() if asynchronous else policies.RedirectPolicy(),
+        policies.AsyncRetryPolicy() if asynchronous else policies.RetryPolicy(),
+        policies.AzureKeyCredentialPolicy(AzureKeyCredential(KEY), "subscription-key"),
+        policies.CustomHookPolicy(),
+        policies.NetworkTraceLoggingPolicy(),
+        policies.DistributedTracingPolicy(),
+        policies.HttpLoggingPolicy(),
+    ]
+
+
+@contextmanager
+def azure_sync(url: str) -> Iterator[Wait]:
+    with PipelineClient[Any, Any](url, policies=azure_policies(asynchronous=False)) as client:
+
+        def ask(operation: str) -> str:
+            response = client.send_request(HttpRequest("GET", url + PATH.format(operation), params=VERSION))
+            return str(response.json()["status"])
+
+        yield until_completed(ask)
+
+
+@contextmanager
+def ours_sync(url: str) -> Iterator[Wait]:
+    with connect(base_url=url, credential=SubscriptionKey(KEY)) as client:
+        yield partial(wait_for_operation, client, policy=STEADY)
+
+
+SYNC = {
+    "http.client": floor_sync,
+    "httpx, prebuilt request": httpx_prebuilt,
+    "httpx, Client.get": httpx_get,
+    "generated function": generated_sync,
+    "azure-core": azure_sync,
+    "this package": ours_sync,
+}
+
+
+@asynccontextmanager
+async def floor_async(url: str) -> AsyncIterator[Ask]:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(url, headers=HEADERS, connector=connector) as session:
+
+        async def ask(operation: str) -> tuple[str, float]:
+            async with session.get(target(operation)) as response:
+                return (await response.json())["status"], float(response.headers.get("Retry-After", 0))
+
+        yield ask
+
+
+NO_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+
+
+@asynccontextmanager
+async def httpx_async(url: str) -> AsyncIterator[Ask]:
+    async with httpx.AsyncClient(base_url=url, headers=HEADERS, limits=NO_LIMITS, timeout=None) as client:  # noqa: S113  # as its fastest
+
+        async def ask(operation: str) -> tuple[str, float]:
+            response = await client.get(PATH.format(operation), params=VERSION)
+            return response.json()["status"], float(response.headers.get("Retry-After", 0))
+
+        yield ask
+
+
+@asynccontextmanager
+async def generated_async(url: str) -> AsyncIterator[Ask]:
+    async with generated_client(url) as client:
+
+        async def ask(operation: str) -> tuple[str, float]:
+            response = await get_operation.asyncio_detailed(operation, client=client)
+            return str(response.parsed.status), float(response.headers.get("Retry-After", 0))  # type: ignore[union-attr]
+
+        yield ask
+
+
+@asynccontextmanager
+async def azure_async(url: str) -> AsyncIterator[Ask]:
+    async with AsyncPipelineClient[Any, Any](url, policies=azure_policies(asynchronous=True)) as client:
+
+        async def ask(operation: str) -> tuple[str, float]:
+            response = await client.send_request(HttpRequest("GET", url + PATH.format(operation), params=VERSION))
+            return response.json()["status"], float(response.headers.get("Retry-After", 0))
+
+        yield ask
+
+
+ASYNC = {
+    "aiohttp": floor_async,
+    "httpx, own transport": httpx_async,
+    "generated function": generated_async,
+    "azure-core, aiohttp": azure_async,
+}
+OURS = "this package"
+
+
+async def sequential(peer: str, url: str, polls: int) -> None:
+    if peer == OURS:
+        async with connect(base_url=url, credential=SubscriptionKey(KEY)) as client:
+            await wait_for_operation_async(client, name(50), policy=STEADY)
+            with measured(polls):
+                await wait_for_operation_async(client, name(polls), policy=STEADY)
+        return
+    async with ASYNC[peer](url) as ask:
+        for count in (50, polls):
+            operation = name(count)
+            with measured(count):
+                while (await ask(operation))[0] != "Completed":
+                    pass
+
+
+async def crowd(peer: str, url: str, names: list[str], in_flight: int) -> None:
+    """Wait for all of them: a task for each, as asyncio invites to, with a semaphore around the requests."""
+    if peer == OURS:
+        async with connect(base_url=url, credential=SubscriptionKey(KEY)) as client:
+            outcomes = wait_for_operations_async(client, names, concurrency=in_flight, policy=STEADY)
+            assert [outcome.error async for outcome in outcomes] == [None] * len(names)  # noqa: S101
+        return
+    slots = asyncio.Semaphore(in_flight)
+    async with ASYNC[peer](url) as ask, asyncio.TaskGroup() as tasks:
+
+        async def wait(operation: str) -> None:
+            while True:
+                async with slots:
+                    status, seconds = await ask(operation)
+                if status == "Completed":
+                    return
+                await asyncio.sleep(seconds)
+
+        for operation in names:
+            tasks.create_task(wait(operation))
+
+
+@contextmanager
+def measured(polls: int) -> Iterator[None]:
+    """Measure what is done inside, and keep the last such figures."""
+    gc.collect()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    FIGURES.update(
+        cpu=(time.process_time() - cpu) / polls * 1e6,  # microseconds for a poll
+        wall=(time.perf_counter() - wall) / polls * 1e6,
+        peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # MiB
+        grown=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before,  # KiB
+    )
+
+
+FIGURES: dict[str, float] = {}
+
+
+def spread(late: list[float]) -> dict[str, float]:
+    """Lateness in milliseconds, and how many came early. A clock's rounding is not early."""
+    cuts = statistics.quantiles(late, n=100)
+    return {"p50": cuts[49] * 1e3, "p99": cuts[98] * 1e3, "early": sum(1 for seconds in late if seconds < 0)}
+
+
+def pending_names(count: int) -> list[str]:
+    return [name(4, 1 + number % 10) for number in range(count)]
+
+
+async def fake(count: int, traced: bool) -> None:
+    """Pending operations without a network: three polls each, 1 to 10 s apart."""
+    due: dict[str, float] = {}
+    late: list[float] = []
+    left = dict.fromkeys(names := pending_names(count), 3)
+    replies = {
+        seconds: httpx.Response(200, json={"status": "Running"}, headers={"Retry-After": str(seconds)})
+        for seconds in range(1, 11)
+    }
+    completed = httpx.Response(200, json={"status": "Completed"})
+    waiting, sizes = 0, [0]
+
+    async def fetch(_: object, request: str, __: float) -> httpx.Response:
+        nonlocal waiting
+        now = time.monotonic()
+        if request in due:
+            late.append(now - due[request])
+        else:
+            waiting += 1
+            if waiting == count:
+                sizes.append(tracemalloc.get_traced_memory()[0] if traced else 0)
+        left[request] -= 1
+        if not left[request]:
+            return completed
+        seconds = int(request[15:18], 16)
+        due[request] = now + seconds
+        return replies[seconds]
+
+    setattr(many, "fetch_async", fetch)  # noqa: B010  # the module does not export it
+    setattr(many, "questions", lambda _: lambda operation: operation)  # noqa: B010
+    client = connect(base_url="https://stub.test", credential=SubscriptionKey(KEY))
+    for operation in names:  # so that the fake's own books are no part of what is traced
+        due[operation] = 0.0
+    if traced:
+        tracemalloc.start()
+    due.clear()
+    with measured(3 * count):
+        async for _ in wait_for_operations_async(client, names, policy=STEADY):
+            pass
+    FIGURES.update(spread(late), per_operation=sizes[-1] / count)
+
+
+def never_ending(url: str, seconds: int) -> None:
+    """azure-core's own poller, on an operation that is Completed at the first poll."""
+    urllib.request.urlopen(f"{url}/reset").read()  # noqa: S310
+    with PipelineClient[Any, Any](url, policies=azure_policies(asynchronous=False)) as client:
+        started = client.send_request(HttpRequest("PUT", url + PATH.format(name(1))), stream=False)
+        initial = type("Initial", (), {"http_response": started, "http_request": started.request, "context": {}})()
+        poller = LROPoller[Any](client, initial, lambda _: None, LROBasePolling(timeout=0.1))
+        begin = time.monotonic()
+        poller.wait(seconds)
+        ended = poller.done()
+        polls = json.load(urllib.request.urlopen(f"{url}/reset"))["polls"]  # noqa: S310
+    FIGURES.update(ended=ended, polls=polls, seconds=time.monotonic() - begin)
+
+
+def main() -> None:
+    kind, _, peer = sys.argv[1].partition(":")
+    url, count, in_flight = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    match kind:
+        case "sync":
+            with SYNC[peer](url) as wait:
+                for polls in (50, count):
+                    with measured(polls):
+                        wait(name(polls))
+        case "async":
+            asyncio.run(sequential(peer, url, count))
+        case "many":
+            asyncio.run(crowd(peer, url, [name(1) for _ in range(50)], in_flight))
+            names = [name(5) for _ in range(count)]
+            with measured(5 * count):
+                asyncio.run(crowd(peer, url, names, in_flight))
+        case "pending":
+            asyncio.run(crowd(peer, url, [name(1) for _ in range(50)], in_flight))
+            urllib.request.urlopen(f"{url}/reset").read()  # noqa: S310
+            names = pending_names(count)
+            with measured(4 * count):
+                asyncio.run(crowd(peer, url, names, in_flight))
+            FIGURES.update(spread(json.load(urllib.request.urlopen(f"{url}/reset"))["late"]))  # noqa: S310
+        case "fake":
+            asyncio.run(fake(count, traced=peer == "memory"))
+        case "never":
+            never_ending(url, count)
+    print(json.dumps(FIGURES), flush=True)
+    os._exit(0)  # azure-core's poller has a thread that never ends
+
+
+if __name__ == "__main__":
+    main()
