@@ -182,9 +182,10 @@ def render(results: Figures) -> str:
     """The whole account in Markdown."""
     told = results["machine"]
     versions = ", ".join(f"{name} {told[name]}" for name in VERSIONS)
+    where = f"{told['cpu']}, {told['cores']} cores for client and server together, {told['system']}"
     lines = [
-        f"`scripts/bench.py` on {told['cpu']}, {told['cores']} cores for client and server together, {told['system']}, "
-        f"Python {told['python']}, {versions}; load {told['load']:.1f} at the end; medians of {results['rounds']} rounds.",
+        f"`scripts/bench.py` on {where}, Python {told['python']}, {versions};",
+        f"load {told['load']:.1f} at the end; medians of {results['rounds']} rounds.",
         "CPU and wall are microseconds for a poll, CPU without the server's; memory is the peak of the process in MiB.",
         "",
     ]
