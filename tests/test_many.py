@@ -20,8 +20,10 @@ import trio.testing
 from attrs import define, field
 
 from maps_data_registry import (
+    AuthenticationFailed,
     Clock,
     InvalidOperation,
+    InvalidResponse,
     OperationFailed,
     OperationNotFound,
     OperationTimeout,
@@ -29,13 +31,17 @@ from maps_data_registry import (
     Outcome,
     PollingPolicy,
     ServiceError,
+    SubscriptionKey,
+    UnrecognizedStatus,
+    connect,
     many,
     wait_for_operations,
     wait_for_operations_async,
 )
+from maps_data_registry.emulator import Namespace
 from maps_data_registry_client import AuthenticatedClient
 
-from .support import BASE_URL, LOCATION, client_of, failed, reply, running, scripted
+from .support import BASE_URL, KEY, LOCATION, client_of, failed, reply, running, scripted
 
 STEADY = PollingPolicy(jitter=0)
 
@@ -670,6 +676,46 @@ def test_sync_inside_an_event_loop_says_what_to_call() -> None:
             next(wait_for_operations(Service(never).client, names(1)))
 
     asyncio.run(main())
+
+
+# Over real sockets
+
+FATES = {
+    "completes retry_after=0": None,
+    "null-error retry_after=0": None,
+    "throttled retry_after=0": None,
+    "unavailable retry_after=0": None,
+    "server-error retry_after=0": None,
+    "reset-before-headers retry_after=0": None,
+    "reset-after-headers retry_after=0": None,
+    "hostile-retry-after retry_after=0 value=soon": None,
+    "fails retry_after=0": OperationFailed,
+    "early-404 retry_after=0": OperationNotFound,
+    "unauthorized retry_after=0": AuthenticationFailed,
+    "status-520 retry_after=0": ServiceError,
+    "not-an-object retry_after=0": InvalidResponse,
+    "unknown-ending retry_after=0": UnrecognizedStatus,
+}
+
+
+@pytest.mark.parametrize("library", ["sync", "asyncio", "trio"])
+def test_with_the_emulators_faults(data_registry_emulator: Namespace, library: str) -> None:
+    emulator = data_registry_emulator
+    fates = {emulator.start_operation(scenario).location: fate for scenario, fate in FATES.items() for _ in range(4)}
+    policy = PollingPolicy(interval=0.01, backoff=0.01)
+
+    async def main() -> list[Outcome]:
+        async with connect(base_url=emulator.url, credential=SubscriptionKey(KEY)) as client:
+            return [outcome async for outcome in wait_for_operations_async(client, fates, concurrency=8, policy=policy)]
+
+    if library == "sync":
+        with connect(base_url=emulator.url, credential=SubscriptionKey(KEY)) as client:
+            outcomes = list(wait_for_operations(client, fates, concurrency=8, policy=policy))
+    else:
+        outcomes = anyio.run(main, backend=library)
+    assert {outcome.operation: outcome.error and type(outcome.error) for outcome in outcomes} == fates
+    assert len(outcomes) == len(fates)
+    assert not any(entry.early for entry in emulator.journal())
 
 
 # Memory
