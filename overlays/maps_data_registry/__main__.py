@@ -2,6 +2,6 @@
 
 import sys
 
-from .cli import main
+from maps_data_registry.cli import main
 
 sys.exit(main())

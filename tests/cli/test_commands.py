@@ -1,10 +1,12 @@
 """What is asked, what is told, and the exit code: against the emulator, over a real socket."""
 
+import importlib
 import io
 import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -100,12 +102,8 @@ def test_the_whole_error_is_told(emulator: Namespace, run: Run) -> None:
 
 def test_nothing_from_the_wire_moves_the_cursor(emulator: Namespace, run: Run) -> None:
     evil = "\x1b]0;owned\x07\x1b[2J\r\n\u202e"
-    scenarios: list[dict[str, object]] = [
-        {"name": "fails", "polls": 0, "error": {"code": evil, "message": evil, "details": [{"code": evil}] * 2}},
-        {"name": "unknown-status", "value": evil, "times": 1, "polls": 0, "retry_after": 0},
-        {"name": "unknown-ending", "value": evil, "polls": 0},
-    ]
-    ids = [emulator.start_operation(json.dumps(scenario)).id for scenario in scenarios]
+    error = {"code": evil, "message": evil, "details": [{"code": evil, "target": evil}] * 2}
+    ids = [emulator.start_operation(json.dumps({"name": "fails", "polls": 0, "error": error})).id]
     for output in ("text", "json"):
         done = run("wait", *at(emulator), "-v", "--output", output, *ids)
         assert done.code == 1
@@ -266,10 +264,25 @@ def test_help_names_the_exit_codes(run: Run) -> None:
         assert "AZURE_MAPS_SUBSCRIPTION_KEY" in done.out
 
 
+def test_a_terminal_gets_the_table(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = emulator.start_operation("completes polls=0")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    done = run("wait", *at(emulator), operation.id)
+    assert done.code == 0
+    assert "1 operation: 1 completed" in done.err
+
+
 def test_version(run: Run) -> None:
     from importlib import metadata
 
     assert run("--version").out == metadata.version("maps-data-registry") + "\n"
+
+
+def test_the_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["maps_data_registry", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module("maps_data_registry.__main__")
+    assert ended.value.code == 0
 
 
 def test_completion() -> None:
@@ -314,6 +327,41 @@ def test_another_missing_module_is_a_fault(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "shlex", None)
     with pytest.raises(ModuleNotFoundError, match="shlex"):
         run("--version")
+
+
+def test_the_emulator_serves_until_it_is_interrupted(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    def interrupt() -> None:
+        listening = False
+        while not listening:
+            with socket.socket() as client:
+                listening = client.connect_ex(("127.0.0.1", port)) == 0
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    done = run("emulator", "--port", port, "--scenario", "fails polls=0")
+    thread.join()
+    assert (done.code, done.out) == (0, f"http://127.0.0.1:{port}\n")
+
+
+def test_the_emulator_lists_its_scenarios(run: Run) -> None:
+    done = run("emulator", "--scenario", "?")
+    assert done.code == 0
+    assert "\nnever-ends              Running for ever.\n" in done.out
+
+
+def test_an_emulator_that_cannot_be(run: Run, emulator: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = run("emulator", "--scenario", "nonsense")
+    assert unknown.code == 2
+    assert unknown.err.startswith("maps-data-registry: name: unknown scenario 'nonsense', choose from")
+    taken = run("emulator", "--port", emulator.url.split(":")[2].partition("/")[0])
+    assert taken.code == 2
+    assert "Address already in use" in taken.err
+    monkeypatch.setitem(sys.modules, "maps_data_registry.emulator", None)
+    assert run("emulator").code == 2
 
 
 def test_the_key_is_taken_from_the_environment(emulator: Namespace, run: Run) -> None:

@@ -1,8 +1,10 @@
 """The live table, drawn without a terminal on a clock of the test's own."""
 
 import io
+import sys
 from typing import Any
 
+import anyio
 import pytest
 from rich.console import Console
 
@@ -132,3 +134,24 @@ def test_lines_of_few_tell_each_poll(time: VirtualClock, capsys: pytest.CaptureF
     lines.poll(update(name, wait=None))
     assert capsys.readouterr().err == f"{name} Running (2 polls, 5 s), next poll in 8 s\n"
     assert lines.running() == [name]
+
+
+def test_json_at_a_terminal_goes_above_the_table(time: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = operations(2)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for as_json in (True, False):
+        shown, written = display([first, second], time)
+        shown.as_json = as_json
+        shown.end(completed(first))
+        assert (completed(first).to_json() in written.getvalue().replace("\n", "")) == as_json
+
+
+def test_the_table_is_redrawn_at_an_even_pace(time: VirtualClock) -> None:
+    shown, written = display(operations(1), time)
+
+    async def watch() -> None:
+        with shown, anyio.move_on_after(0.6):
+            await shown.refresh()
+
+    anyio.run(watch)
+    assert written.getvalue().count("1 operation: 1 running") >= 3

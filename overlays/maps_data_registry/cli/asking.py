@@ -73,7 +73,8 @@ class Wait:
             client = access.connect()
             try:
                 with lines:
-                    asyncio.run(self._wait(client, policy, lines, journal))
+                    if pending := _unknown(lines, journal):
+                        asyncio.run(self._wait(client, policy, pending, lines, journal))
                 code, running = lines.exit_code, "still running"
             except KeyboardInterrupt:
                 code, running = Exit.INTERRUPTED, "interrupted; still running"
@@ -100,26 +101,35 @@ class Wait:
         return Display(operations, as_json=self.as_json)
 
     async def _wait(
-        self, client: AuthenticatedClient, policy: PollingPolicy, lines: Lines, journal: Journal | None
+        self,
+        client: AuthenticatedClient,
+        policy: PollingPolicy,
+        operations: Sequence[str],
+        lines: Lines,
+        journal: Journal | None,
     ) -> None:
-        known = journal.records if journal else {}
-        for name in lines.operations:
-            if name.lower() in known:
-                lines.end(evolve(known[name.lower()], operation_id=name))
         outcomes = wait_for_operations_async(
             client,
-            [name for name in lines.operations if name not in lines.records],
+            operations,
             concurrency=self.concurrency,
             timeout=self.timeout,
             policy=policy,
             on_update=lines.poll,
         )
-        redraw = asyncio.create_task(lines.refresh())
-        async with client, contextlib.aclosing(outcomes):
+        async with client, contextlib.aclosing(outcomes), contextlib.AsyncExitStack() as stack:
+            stack.callback(asyncio.create_task(lines.refresh()).cancel)
             async for outcome in outcomes:
                 name = str(outcome.operation_id)
                 record = record_of(name, outcome.error or lines.polled[name][0])
                 if journal and record.ended:
                     journal.append(record)
                 lines.end(record, outcome.error)
-        redraw.cancel()
+
+
+def _unknown(lines: Lines, journal: Journal | None) -> list[str]:
+    """The operations of which the journal knows no end. Those of which it does are told of."""
+    known = journal.records if journal else {}
+    for name in lines.operations:
+        if name.lower() in known:
+            lines.end(evolve(known[name.lower()], operation_id=name))
+    return [name for name in lines.operations if name not in lines.records]
