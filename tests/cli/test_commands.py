@@ -208,22 +208,6 @@ def test_an_interrupt_while_modules_are_imported(run: Run, monkeypatch: pytest.M
     assert (done.code, done.err) == (130, "maps-data-registry: interrupted\n")
 
 
-def test_an_interrupt_in_a_finalizer_is_not_lost(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Finalized:
-        def __del__(self) -> None:
-            raise KeyboardInterrupt
-
-    def work() -> int:
-        Finalized()
-        for _ in range(1000):
-            pass
-        return 0
-
-    monkeypatch.setattr("maps_data_registry.cli.app.run", work)
-    done = run("wait", UNKNOWN)
-    assert (done.code, done.err) == (130, "maps-data-registry: interrupted\n")
-
-
 def test_verbose_tells_of_requests_without_secrets(emulator: Namespace, run: Run) -> None:
     operation = emulator.start_operation("throttled retry_after=0 polls=0")
     done = run("wait", *at(emulator), "--verbose", operation.id)

@@ -1,14 +1,10 @@
 """The command `maps-data-registry`. Nothing heavy is imported before it is used."""
 
 import sys
-from _thread import interrupt_main
 
 
 def main() -> int:
     """Run the command that the process was started for, and return its exit code."""
-    tell = sys.unraisablehook
-    # Ctrl+C inside a finalizer would be told of as an error, and lost.
-    sys.unraisablehook = lambda lost: interrupt_main() if lost.exc_type is KeyboardInterrupt else tell(lost)
     try:
         from .app import run
 
@@ -21,5 +17,3 @@ def main() -> int:
     except KeyboardInterrupt:  # while modules are imported
         sys.stderr.write("maps-data-registry: interrupted\n")
         return 130
-    finally:
-        sys.unraisablehook = tell
