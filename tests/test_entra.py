@@ -270,9 +270,9 @@ def test_the_time_for_a_request_covers_its_token(backend: str, kind: type[Issuer
             raise AssertionError
 
     auth = entra(Slow() if kind is Async else WithInfo(delay=1))
-    request = httpx.Request("GET", BASE_URL, extensions={"deadline": time.monotonic() + 0.05})
 
     async def main() -> None:
+        request = httpx.Request("GET", BASE_URL, extensions={"deadline": anyio.current_time() + 0.05})
         async with aclosing(auth.async_auth_flow(request)) as flow:
             await anext(flow)
 

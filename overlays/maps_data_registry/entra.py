@@ -112,7 +112,7 @@ class EntraToken(Credential):
         if not self._is_due(rejected):
             return
         try:
-            with anyio.fail_after(request.extensions.get("deadline", math.inf) - time.monotonic()):
+            with anyio.fail_after(request.extensions.get("deadline", math.inf) - anyio.current_time()):
                 async with self._lock_of_this_loop():
                     if self._is_due(rejected):
                         with self._obtaining(rejected):

@@ -22,6 +22,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TypeVar
 
+import anyio
 import httpx
 from attrs import frozen
 
@@ -208,7 +209,7 @@ def _is_transient(error: DataRegistryError) -> bool:
 def fetch(http: httpx.Client, request: httpx.Request, time_left: float) -> Reply:
     """Ask once, within *time_left* seconds. What the wire does comes back as a value."""
     try:
-        return http.send(_within(time_left, request, http.timeout))
+        return http.send(_within(time_left, time.monotonic(), request, http.timeout))
     except (httpx.RequestError, DataRegistryError) as error:
         return _without_request(error)
 
@@ -216,19 +217,15 @@ def fetch(http: httpx.Client, request: httpx.Request, time_left: float) -> Reply
 async def fetch_async(http: httpx.AsyncClient, request: httpx.Request, time_left: float) -> Reply:
     """As `fetch`, on the async client."""
     try:
-        return await http.send(_within(time_left, request, http.timeout))
+        return await http.send(_within(time_left, anyio.current_time(), request, http.timeout))
     except (httpx.RequestError, DataRegistryError) as error:
         return _without_request(error)
 
 
-def _within(time_left: float, request: httpx.Request, timeout: httpx.Timeout) -> httpx.Request:
-    steps = {
-        step: min(math.inf if seconds is None else seconds, time_left) for step, seconds in timeout.as_dict().items()
-    }
-    request.extensions = {
-        "timeout": {step: None if seconds == math.inf else seconds for step, seconds in steps.items()},
-        "deadline": time.monotonic() + time_left,
-    }
+def _within(time_left: float, now: float, request: httpx.Request, timeout: httpx.Timeout) -> httpx.Request:
+    most = None if time_left == math.inf else time_left
+    steps = {step: most if seconds is None else min(seconds, time_left) for step, seconds in timeout.as_dict().items()}
+    request.extensions = {"timeout": steps, "deadline": now + time_left}
     return request
 
 

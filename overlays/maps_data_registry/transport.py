@@ -41,8 +41,8 @@ _SHORTEST_SECRET = 8  # characters; a shorter one would be found in any text
 class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """A transport for one origin. *inner* replaces the built one, for the kinds of client that it serves.
 
-    A request may bring `extensions={"deadline": …}` on the monotonic clock, if that is earlier. With an *inner* of
-    the caller's, the sync side looks at it between two chunks only.
+    A request may bring `extensions={"deadline": …}`, if that is earlier: on the monotonic clock, or the event loop's
+    on the async side. With an *inner* of the caller's, the sync side looks at it between two chunks only.
 
     Raises (from a request):
         UntrustedOrigin: for another origin than *base_url*'s, before anything is sent.
@@ -72,7 +72,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._admit(request)
         with self._building:
             inner = self._sync = self._sync or self._build_sync()
-        token = deadline.set(time.monotonic() + _seconds(request))
+        token = deadline.set((now := time.monotonic()) + _seconds(request, now))
         try:
             response = inner.handle_request(request)
             with contextlib.closing(response):
@@ -94,7 +94,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._admit(request)
         inner = self._async_inner()
         try:
-            with anyio.fail_after(_seconds(request)):
+            with anyio.fail_after(_seconds(request, anyio.current_time())):
                 response = await inner.handle_async_request(request)
                 async with contextlib.aclosing(response):
                     body = _body_of(response)
@@ -186,9 +186,9 @@ def _proxy(url: httpx.URL) -> httpx.Proxy | None:
     return httpx.Proxy(address.copy_with(userinfo=b""), headers={"Proxy-Authorization": f"Basic {basic}"})
 
 
-def _seconds(request: httpx.Request) -> float:
+def _seconds(request: httpx.Request, now: float) -> float:
     by: float = request.extensions.get("deadline", math.inf)
-    return max(min(by - time.monotonic(), REQUEST_TIMEOUT), 0.0)
+    return max(min(by - now, REQUEST_TIMEOUT), 0.0)
 
 
 def _body_of(response: httpx.Response) -> bytearray:
