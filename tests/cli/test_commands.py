@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
 from maps_data_registry.emulator import Namespace
@@ -334,10 +335,9 @@ def test_the_emulator_serves_until_it_is_interrupted(run: Run) -> None:
         port = free.getsockname()[1]
 
     def interrupt() -> None:
-        listening = False
-        while not listening:
-            with socket.socket() as client:
-                listening = client.connect_ex(("127.0.0.1", port)) == 0
+        transport = httpx.HTTPTransport(retries=20)  # connecting, with a backoff
+        with httpx.Client(transport=transport) as client:
+            client.get(f"http://127.0.0.1:{port}/health")
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
