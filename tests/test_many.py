@@ -300,12 +300,17 @@ def test_the_timeout_is_each_operations_own(run: Run) -> None:
 
 
 def test_a_timeout_while_waiting_for_a_slot(run: Run) -> None:
-    service = Service(after(0), latency=40)
+    service = Service(after(0))
+
+    async def dawdle(_: OperationUpdate) -> None:
+        await anyio.sleep(40)
 
     async def main() -> None:
-        outcomes = await all_of(service, names(3), concurrency=1, timeout=30)
-        assert all(isinstance(outcome.error, OperationTimeout) for outcome in outcomes)
-        assert service.asked == [(0, 0), (30, 2)]  # number 1 was read at 0 and saw no slot before 30
+        outcomes = await all_of(service, names(3), concurrency=1, timeout=30, on_update=dawdle)
+        errors = {outcome.operation: outcome.error for outcome in outcomes}
+        assert isinstance(errors[name_of(1)], OperationTimeout)  # read at 0, with no slot before 40
+        assert errors[name_of(0)] is errors[name_of(2)] is None
+        assert service.asked == [(0, 0), (40, 2)]
 
     run(main)
 
