@@ -182,7 +182,7 @@ def render(results: Figures) -> str:
     where = f"{told['cpu']}, {told['cores']} cores for client and server together, {told['system']}"
     lines = [
         f"`scripts/bench.py` on {where}, Python {told['python']}, {versions};",
-        f"load {told['load']:.1f} at the end; medians of {results['rounds']} rounds.",
+        f"load {told['load']:.1f} at the end; medians of {results['rounds']} rounds, but 10,000 operations once.",
         "CPU and wall are microseconds for a poll, CPU without the server's; memory is the peak of the process in MiB.",
         "",
     ]
