@@ -151,13 +151,13 @@ class Polling:
 
     def _ask_again(self, error: DataRegistryError) -> OperationUpdate:
         self._placed(error)
+        seconds = None
         if isinstance(error, ServiceError):
-            error.retry_after = retry_after(error.headers, self._clock.wall)
+            seconds = error.retry_after = retry_after(error.headers, self._clock.wall)
         spent = self._failures >= self._policy.retries and self._clock.monotonic() < self._deadline
         if spent or not _is_transient(error):
             raise error
         self._problem = error
-        seconds = error.retry_after if isinstance(error, ServiceError) else None
         most = min(self._policy.backoff * 2.0 ** min(self._failures, 99), self._policy.max_backoff)
         wait = self._clock.random() * most if seconds is None else self._jittered(seconds)
         self._failures += 1

@@ -56,11 +56,8 @@ def read_result(reply: Reply) -> LongRunningOperationResult:
 def _read_refusal(response: httpx.Response) -> MapsErrorDetail | None:
     try:
         body = _read_object(response)
-    except (
-        InvalidResponse,
-        httpx.StreamError,
-    ):  # a gateway's page, nothing at all, or not read: the status says enough
-        return None
+    except (InvalidResponse, httpx.StreamError):
+        return None  # a gateway's page, nothing at all, or not read: the status says enough
     return known(MapsErrorResponse.from_dict({"error": _tidy(body.get("error"))}).error)
 
 

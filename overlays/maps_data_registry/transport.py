@@ -4,7 +4,6 @@ Whoever built a request, it leaves only for the client's own origin, and its rep
 The real transports are built on first use: httpx's own for sync and for trio, aiohttp's under httpx's API for asyncio.
 """
 
-import asyncio
 import contextlib
 import functools
 import math
@@ -21,6 +20,7 @@ import anyio
 import httpcore
 import httpx
 
+from .background import running_loop
 from .deadline import TOO_SLOW, DeadlineBackend, deadline, time_left
 from .errors import InvalidResponse, UntrustedOrigin
 from .origin import is_loopback, origin_of, origin_text
@@ -141,17 +141,14 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 raise TypeError("transport=… is for the sync client only")
             self._async = self._inner
             return self._inner
-        try:
-            loop: object = asyncio.get_running_loop()
-        except RuntimeError:
-            loop = "trio"
+        loop = running_loop()  # None under trio
         if self._async is None or self._loop is not loop:  # an asyncio transport lives and dies with its loop
             self._loop = loop
             self._async = self._build_async(loop)
         return self._async
 
     def _build_async(self, loop: object) -> httpx.AsyncBaseTransport:
-        if loop == "trio" or (self._proxy and self._proxy.url.scheme.startswith("socks")):  # aiohttp has no SOCKS
+        if loop is None or (self._proxy and self._proxy.url.scheme.startswith("socks")):  # aiohttp has no SOCKS
             return httpx.AsyncHTTPTransport(**self._settings())
         from .aiohttp_transport import SessionTransport  # 0.2 s, so not before it is needed
 
@@ -244,9 +241,10 @@ def _mask(request: httpx.Request, error: httpx.TransportError) -> None:
 
 def _is_url(text: str) -> bool:
     try:
-        return bool(httpx.URL(text).host is not None)
+        _ = httpx.URL(text).host  # decoded when it is read
     except (httpx.InvalidURL, UnicodeError):
         return False
+    return True
 
 
 _OF_THE_CODING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
