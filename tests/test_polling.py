@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from maps_data_registry import (
+    Clock,
     DataRegistryError,
     OperationFailed,
     OperationTimeout,
@@ -451,3 +452,11 @@ def test_a_policy_is_checked(field: str, value: Any, kind: type[Exception]) -> N
 def test_a_policy_does_not_change() -> None:
     with pytest.raises(AttributeError):
         PollingPolicy().interval = 1  # type: ignore[misc]
+
+
+def test_the_clock_sleeps_only_when_there_is_something_to_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    for seconds in (0, 2.5):
+        Clock().sleep(seconds)
+    assert slept == [2.5]

@@ -47,6 +47,12 @@ SCRIPTS: dict[str, list[httpx.Response | Exception]] = {
     "connect": [httpx.ConnectError("refused")] * 9,
     "protocol": [httpx.UnsupportedProtocol("no")],
     "large": [httpx.Response(200, content=MARKER.encode() * 100_000)],
+    "large, of no known length": [
+        httpx.Response(200, stream=httpx.ByteStream(MARKER.encode() * 100_000), headers={"x-echo": f"jwt-sas {MARKER}"})
+    ],
+    "named as the encoding": [
+        httpx.Response(200, stream=httpx.ByteStream(b"{}"), headers={"content-encoding": f"odd {MARKER}"})
+    ],
     "encoding": [httpx.Response(200, stream=httpx.ByteStream(MARKER.encode()), headers={"content-encoding": "br"})],
 }
 OPERATIONS: dict[str, Any] = {

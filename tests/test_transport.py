@@ -22,7 +22,8 @@ from maps_data_registry import (
     wait_for_operation,
     wait_for_operation_async,
 )
-from maps_data_registry.deadline import DeadlineBackend, deadline, time_left
+from maps_data_registry.backend import DeadlineBackend
+from maps_data_registry.deadline import deadline, time_left
 from maps_data_registry.transport import GuardedTransport, _proxy
 
 from .support import BASE_URL, ID, KEY, LOCATION, client_of, reply, scripted

@@ -46,7 +46,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_MODULES = ("auth", "connection", "entra", "errors", "many", "operations", "policy")
+_MODULES = ("auth", "connection", "entra", "errors", "operations", "policy", "many")  # in the order that loads least
 
 __all__ = [
     "DEFAULT",

@@ -1,15 +1,20 @@
 """A task that belongs to no task group, under asyncio and trio."""
 
-import asyncio
 import contextlib
 import contextvars
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import anyio
 
+if TYPE_CHECKING:
+    import asyncio
 
-def running_loop() -> asyncio.AbstractEventLoop | None:
+
+def running_loop() -> "asyncio.AbstractEventLoop | None":
     """The present asyncio event loop, if there is one."""
+    import asyncio  # a sync wait need not spend the time on it
+
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -1,9 +1,9 @@
 """connect(): the one place that builds a client, and the choice of its credential."""
 
+import functools
 import os
 import ssl
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any, Literal
 
 import httpx
@@ -119,5 +119,8 @@ def credential_from_env(environ: Mapping[str, str] = os.environ, *, scope: str =
     return EntraToken(DefaultAzureCredential(), value, scope=scope)
 
 
+@functools.cache
 def _user_agent() -> str:
+    from importlib import metadata
+
     return f"maps-data-registry/{metadata.version('maps-data-registry')} python-httpx/{httpx.__version__}"

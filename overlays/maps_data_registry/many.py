@@ -223,8 +223,15 @@ class _Scheduler:
                 while self._newest is not None or self._pending + len(self._outcomes) >= MAX_PENDING:
                     self._room = anyio.Event()
                     await self._room.wait()
+                await self._breathe()
         self._all_read = True
         self._dispatch()
+
+    async def _breathe(self) -> None:
+        """Leave the event loop to what is due for as long as its present turn takes."""
+        before = self._clock.monotonic()
+        await checkpoint()
+        await self._clock.sleep_async(self._clock.monotonic() - before)
 
     def _admit(self, operation: Operation) -> None:
         self._pending += 1

@@ -94,13 +94,18 @@ class PollingPolicy:
         limit(self.timeout)
 
 
+def _sleep(seconds: float) -> None:
+    if seconds > 0:  # time.sleep(0) is a system call, and many a poll is due at once
+        time.sleep(seconds)
+
+
 @frozen(kw_only=True)
 class Clock:
     """Time and chance, so that a test needs neither."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = _sleep
     sleep_async: Callable[[float], Awaitable[None]] = anyio.sleep
     random: Callable[[], float] = random.random
 

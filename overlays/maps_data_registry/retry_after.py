@@ -34,14 +34,15 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
     most `MAX_SECONDS`. A date is counted from the reply's own `Date`, so that two clocks that disagree
     cost nothing; *now* (seconds since the epoch) stands in for a missing one.
     """
+    lines = {name.lower(): value for name, value in headers.items()}
     for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "")
+        value = lines.get(name, "")
         if _NUMBER.fullmatch(value):
             return min(float(value) * unit, MAX_SECONDS)
-    due = _epoch_seconds(headers.get("retry-after", ""))
+    due = _epoch_seconds(lines.get("retry-after", ""))
     if due is None:
         return None
-    sent = _epoch_seconds(headers.get("date", ""))
+    sent = _epoch_seconds(lines.get("date", ""))
     return min(max(due - (now() if sent is None else sent), 0.0), MAX_SECONDS)
 
 

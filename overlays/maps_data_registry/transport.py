@@ -11,22 +11,17 @@ import ssl
 import threading
 import time
 import urllib.request
-import zlib
 from base64 import b64encode
-from collections.abc import Iterator
 from typing import Any, cast
 
 import anyio
-import httpcore
 import httpx
 
 from .background import running_loop
-from .deadline import TOO_SLOW, DeadlineBackend, deadline, time_left
-from .errors import InvalidResponse, UntrustedOrigin
+from .deadline import TOO_SLOW, deadline, time_left
+from .errors import UntrustedOrigin
+from .incoming import Incoming, mask_error
 from .origin import is_loopback, origin_of, origin_text
-
-MAX_REPLY_BYTES = 1024 * 1024
-"""The longest body that is read, compressed or not. The contract's replies are a few hundred bytes."""
 
 REQUEST_TIMEOUT = 60.0
 """Seconds for one request at most, from connecting to the last byte."""
@@ -35,7 +30,6 @@ KEEP_ALIVE = 300.0
 """Seconds that an idle connection is kept: longer than the usual time between two polls."""
 
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE)
-_SHORTEST_SECRET = 8  # characters; a shorter one would be found in any text
 
 
 class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -46,7 +40,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     Raises (from a request):
         UntrustedOrigin: for another origin than *base_url*'s, before anything is sent.
-        InvalidResponse: for a body over `MAX_REPLY_BYTES`, or in an encoding that cannot be read.
+        InvalidResponse: for a body over `incoming.MAX_REPLY_BYTES`, or in an encoding that cannot be read.
         httpx.TransportError: what the wire does; `httpx.ReadTimeout` when the total is up.
     """
 
@@ -76,18 +70,18 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         try:
             response = inner.handle_request(request)
             with contextlib.closing(response):
-                body = _body_of(response)
+                incoming = Incoming(request, response)
                 for chunk in cast("httpx.SyncByteStream", response.stream):
-                    _append(body, chunk, response)
+                    incoming.append(chunk)
                     time_left(None)
-        except httpcore.ReadTimeout as error:
-            raise httpx.ReadTimeout(str(error), request=request) from error
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(TOO_SLOW, request=request) from error
         except httpx.TransportError as error:
-            _mask(request, error)
+            mask_error(error, request)
             raise
         finally:
             deadline.reset(token)
-        return _reply(request, response, body)
+        return incoming.reply()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the async client."""
@@ -97,15 +91,15 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             with anyio.fail_after(_seconds(request, anyio.current_time())):
                 response = await inner.handle_async_request(request)
                 async with contextlib.aclosing(response):
-                    body = _body_of(response)
+                    incoming = Incoming(request, response)
                     async for chunk in cast("httpx.AsyncByteStream", response.stream):
-                        _append(body, chunk, response)
+                        incoming.append(chunk)
         except TimeoutError as error:
             raise httpx.ReadTimeout(TOO_SLOW, request=request) from error
         except httpx.TransportError as error:
-            _mask(request, error)
+            mask_error(error, request)
             raise
-        return _reply(request, response, body)
+        return incoming.reply()
 
     def close(self) -> None:
         """Close the sync side's connections."""
@@ -131,6 +125,8 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             if not isinstance(self._inner, httpx.BaseTransport):
                 raise TypeError("transport=… is for the async client only")
             return self._inner
+        from .backend import DeadlineBackend  # httpcore, and with it trio where there is one: not before it is needed
+
         transport = httpx.HTTPTransport(**self._settings())
         transport._pool._network_backend = DeadlineBackend()  # httpx hands no backend through
         return transport
@@ -186,85 +182,3 @@ def _proxy(url: httpx.URL) -> httpx.Proxy | None:
 def _seconds(request: httpx.Request, now: float) -> float:
     by: float = request.extensions.get("deadline", math.inf)
     return max(min(by - now, REQUEST_TIMEOUT), 0.0)
-
-
-def _body_of(response: httpx.Response) -> bytearray:
-    length = response.headers.get("content-length", "0")
-    if length.isascii() and length.isdigit() and int(length[:20]) > MAX_REPLY_BYTES:
-        raise _too_large(response, b"")
-    return bytearray()
-
-
-def _append(body: bytearray, chunk: bytes, response: httpx.Response) -> None:
-    body += chunk
-    if len(body) > MAX_REPLY_BYTES:
-        raise _too_large(response, bytes(body))
-
-
-def _too_large(response: httpx.Response, body: bytes) -> InvalidResponse:
-    fault = f"it is larger than {MAX_REPLY_BYTES} bytes"
-    return InvalidResponse(fault, status_code=response.status_code, headers=response.headers, body=body)
-
-
-def _reply(request: httpx.Request, response: httpx.Response, body: bytearray) -> httpx.Response:
-    """The whole reply, decoded, without the credential if the other side sent it back."""
-    headers, content = response.headers, bytes(body)
-    encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding not in {"", "identity"}:
-        content = _decoded(content, encoding, response)
-        headers = httpx.Headers([item for item in headers.raw if item[0].lower() not in _OF_THE_CODING])
-    for secret in _secrets(request):
-        for echo in (secret, secret.replace(b"/", b"\\/")):  # as it is, and as JSON may write it
-            if echo in content:
-                content = content.replace(echo, b"***")
-        if any(secret in value for _, value in headers.raw):
-            headers = httpx.Headers([(name, value.replace(secret, b"***")) for name, value in headers.raw])
-    if "location" in headers and not _is_url(headers["location"]):  # httpx reads it even when it does not follow it
-        del headers["location"]
-    return httpx.Response(response.status_code, headers=headers, content=content, extensions=_kept(response))
-
-
-def _secrets(request: httpx.Request) -> Iterator[bytes]:
-    for name in ("Authorization", "subscription-key"):
-        secret = request.headers.get(name, "").rpartition(" ")[2].encode()
-        if len(secret) >= _SHORTEST_SECRET:
-            yield secret
-
-
-def _mask(request: httpx.Request, error: httpx.TransportError) -> None:
-    """Take the credential out of an error's text, which may quote what the other side sent."""
-    for secret in _secrets(request):
-        if secret.decode() in str(error):
-            error.args = (str(error).replace(secret.decode(), "***"),)
-            error.__cause__ = error.__context__ = None  # they say it too
-
-
-def _is_url(text: str) -> bool:
-    try:
-        _ = httpx.URL(text).host  # decoded when it is read
-    except (httpx.InvalidURL, UnicodeError):
-        return False
-    return True
-
-
-_OF_THE_CODING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-
-
-def _kept(response: httpx.Response) -> dict[str, Any]:
-    return {
-        name: response.extensions[name] for name in ("http_version", "reason_phrase") if name in response.extensions
-    }
-
-
-def _decoded(content: bytes, encoding: str, response: httpx.Response) -> bytes:
-    fault = f"its content-encoding is {encoding[:40]}"
-    if encoding in {"gzip", "x-gzip", "deflate"}:
-        try:
-            decoded = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, MAX_REPLY_BYTES + 1)
-        except zlib.error as error:
-            fault = f"{fault}, but {error}"
-        else:
-            if len(decoded) > MAX_REPLY_BYTES:
-                raise _too_large(response, decoded)
-            return decoded
-    raise InvalidResponse(fault, status_code=response.status_code, headers=response.headers)

@@ -1,0 +1,104 @@
+"""What comes in from the wire: bounded in size, decoded, and without the credential if the other side sent it back."""
+
+import zlib
+
+import httpx
+
+from .errors import InvalidResponse
+
+MAX_REPLY_BYTES = 1024 * 1024
+"""The longest body that is read, compressed or not. The contract's replies are a few hundred bytes."""
+
+_TOO_LARGE = f"it is larger than {MAX_REPLY_BYTES} bytes"
+_SHORTEST_SECRET = 8  # characters; a shorter one would be found in any text
+_SECRET = frozenset({b"authorization", b"subscription-key"})
+_OF_THE_CODING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+_ABOUT_THE_REPLY = frozenset({"http_version", "reason_phrase"})
+
+
+class Incoming:
+    """A reply while it is read.
+
+    Raises:
+        InvalidResponse: here and from its methods, for a body over `MAX_REPLY_BYTES` or that cannot be decoded.
+    """
+
+    def __init__(self, request: httpx.Request, response: httpx.Response) -> None:
+        self._secrets = secrets_of(request)
+        self._response = response
+        self._body = bytearray()
+        length = response.headers.get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length[:20]) > MAX_REPLY_BYTES:
+            raise self._invalid(_TOO_LARGE)
+
+    def append(self, chunk: bytes) -> None:
+        """Take in a part of the body."""
+        self._body += chunk
+        if len(self._body) > MAX_REPLY_BYTES:
+            raise self._invalid(_TOO_LARGE)
+
+    def reply(self) -> httpx.Response:
+        """The whole reply."""
+        headers, content = self._headers(), bytes(self._body)
+        names = {name.lower() for name, _ in headers}
+        if b"content-encoding" in names:
+            content = self._decoded(content)
+            headers = [item for item in headers if item[0].lower() not in _OF_THE_CODING]
+        if b"location" in names and not _is_url(self._response.headers["location"]):  # httpx reads it in any case
+            headers = [item for item in headers if item[0].lower() != b"location"]
+        about = {name: value for name, value in self._response.extensions.items() if name in _ABOUT_THE_REPLY}
+        return httpx.Response(
+            self._response.status_code, headers=headers, content=masked(content, self._secrets), extensions=about
+        )
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        return [(name, masked(value, self._secrets)) for name, value in self._response.headers.raw]
+
+    def _decoded(self, content: bytes) -> bytes:
+        encoding = self._response.headers["content-encoding"].strip().lower()
+        if encoding in {"", "identity"}:
+            return content
+        fault = f"its content-encoding is {encoding}"
+        if encoding in {"gzip", "x-gzip", "deflate"}:
+            try:
+                decoded = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, MAX_REPLY_BYTES + 1)
+            except zlib.error as error:
+                fault = f"{fault}, but {error}"
+            else:
+                if len(decoded) <= MAX_REPLY_BYTES:
+                    return decoded
+                fault = _TOO_LARGE
+        raise self._invalid(fault)
+
+    def _invalid(self, fault: str) -> InvalidResponse:
+        fault = masked(fault.encode(), self._secrets).decode()
+        return InvalidResponse(fault, status_code=self._response.status_code, headers=httpx.Headers(self._headers()))
+
+
+def secrets_of(request: httpx.Request) -> list[bytes]:
+    """The credentials in a request's headers, as far as they are long enough to be told from other text."""
+    found = (value.rpartition(b" ")[2] for name, value in request.headers.raw if name.lower() in _SECRET)
+    return [secret for secret in found if len(secret) >= _SHORTEST_SECRET]
+
+
+def masked(text: bytes, secrets: list[bytes]) -> bytes:
+    """The text without the secrets, as they are and as JSON may write them."""
+    for secret in secrets:
+        text = text.replace(secret, b"***").replace(secret.replace(b"/", b"\\/"), b"***")
+    return text
+
+
+def mask_error(error: Exception, request: httpx.Request) -> None:
+    """Take the request's credential out of an error's text, which may quote what the other side sent."""
+    text = str(error).encode("utf-8", "surrogatepass")
+    if (clean := masked(text, secrets_of(request))) != text:
+        error.args = (clean.decode("utf-8", "surrogatepass"),)
+        error.__cause__ = error.__context__ = None  # they say it too
+
+
+def _is_url(text: str) -> bool:
+    try:
+        _ = httpx.URL(text).host  # decoded when it is read
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+    return True
