@@ -1,6 +1,7 @@
 """Who is measured: each peer waits for an operation until it is Completed, as its users would write it.
 
-Run as `bench_peers.py CASE URL COUNT`, it measures one case in this process and prints a line of JSON.
+Run as `bench_peers.py CASE URL COUNT`, it measures one case in this process and prints a line of JSON. Each peer
+imports what it needs and nothing else, as what is loaded costs memory, and with it time in the garbage collector.
 """
 
 import asyncio
@@ -18,34 +19,19 @@ import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
-import httpx
-from azure.core import AsyncPipelineClient, PipelineClient
-from azure.core.credentials import AzureKeyCredential
-from azure.core.pipeline import policies
-from azure.core.polling import LROPoller
-from azure.core.polling.base_polling import LROBasePolling
-from azure.core.rest import HttpRequest
+import maps_data_registry as package  # which loads nothing before a name of it is used
 
-from maps_data_registry import (
-    PollingPolicy,
-    SubscriptionKey,
-    connect,
-    many,
-    wait_for_operation,
-    wait_for_operation_async,
-    wait_for_operations_async,
-)
-from maps_data_registry_client import AuthenticatedClient
-from maps_data_registry_client.api.data_registry import get_operation
+if TYPE_CHECKING:
+    import httpx
+
+    from maps_data_registry_client import AuthenticatedClient
 
 KEY = "0123456789abcdef0123456789abcdef"
 HEADERS = {"subscription-key": KEY}
 VERSION = {"api-version": "2023-06-01"}
 PATH = "/dataRegistries/operations/{}"
-STEADY = PollingPolicy(jitter=0, timeout=None)  # so that a poll's due time is its Retry-After
 NONCE = itertools.count()
 
 Wait = Callable[[str], object]
@@ -69,6 +55,15 @@ def until_completed(ask: Callable[[str], str]) -> Wait:
     return wait
 
 
+def ours(url: str) -> "AuthenticatedClient":
+    return package.connect(base_url=url, credential=package.SubscriptionKey(KEY))
+
+
+def steady() -> "package.PollingPolicy":
+    """So that a poll's due time is its Retry-After."""
+    return package.PollingPolicy(jitter=0, timeout=None)
+
+
 @contextmanager
 def floor_sync(url: str) -> Iterator[Wait]:
     connection = http.client.HTTPConnection(url.removeprefix("http://"))
@@ -83,12 +78,16 @@ def floor_sync(url: str) -> Iterator[Wait]:
 
 @contextmanager
 def httpx_get(url: str) -> Iterator[Wait]:
+    import httpx
+
     with httpx.Client(base_url=url, headers=HEADERS) as client:
         yield until_completed(lambda name: str(client.get(PATH.format(name), params=VERSION).json()["status"]))
 
 
 @contextmanager
 def httpx_prebuilt(url: str) -> Iterator[Wait]:
+    import httpx
+
     with httpx.Client(base_url=url, headers=HEADERS) as client:
 
         def wait(operation: str) -> None:
@@ -99,18 +98,25 @@ def httpx_prebuilt(url: str) -> Iterator[Wait]:
         yield wait
 
 
-def generated_client(url: str) -> AuthenticatedClient:
+def generated_client(url: str) -> "AuthenticatedClient":
+    from maps_data_registry_client import AuthenticatedClient
+
     return AuthenticatedClient(base_url=url, token=KEY, prefix="", auth_header_name="subscription-key")
 
 
 @contextmanager
 def generated_sync(url: str) -> Iterator[Wait]:
+    from maps_data_registry_client.api.data_registry import get_operation
+
     with generated_client(url) as client:
         yield until_completed(lambda name: str(get_operation.sync(name, client=client).status))  # type: ignore[union-attr]  # the stub knows no errors
 
 
 def azure_policies(asynchronous: bool) -> list[Any]:
     """The pipeline that every generated Azure SDK client has."""
+    from azure.core.credentials import AzureKeyCredential
+    from azure.core.pipeline import policies
+
     return [
         policies.RequestIdPolicy(),
         policies.HeadersPolicy(),
@@ -129,6 +135,9 @@ def azure_policies(asynchronous: bool) -> list[Any]:
 
 @contextmanager
 def azure_sync(url: str) -> Iterator[Wait]:
+    from azure.core import PipelineClient
+    from azure.core.rest import HttpRequest
+
     with PipelineClient[Any, Any](url, policies=azure_policies(asynchronous=False)) as client:
 
         def ask(operation: str) -> str:
@@ -140,8 +149,8 @@ def azure_sync(url: str) -> Iterator[Wait]:
 
 @contextmanager
 def ours_sync(url: str) -> Iterator[Wait]:
-    with connect(base_url=url, credential=SubscriptionKey(KEY)) as client:
-        yield partial(wait_for_operation, client, policy=STEADY)
+    with ours(url) as client:
+        yield partial(package.wait_for_operation, client, policy=steady())
 
 
 SYNC = {
@@ -156,6 +165,8 @@ SYNC = {
 
 @asynccontextmanager
 async def floor_async(url: str) -> AsyncIterator[Ask]:
+    import aiohttp
+
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(url, headers=HEADERS, connector=connector) as session:
 
@@ -166,12 +177,12 @@ async def floor_async(url: str) -> AsyncIterator[Ask]:
         yield ask
 
 
-NO_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-
-
 @asynccontextmanager
 async def httpx_async(url: str) -> AsyncIterator[Ask]:
-    async with httpx.AsyncClient(base_url=url, headers=HEADERS, limits=NO_LIMITS, timeout=None) as client:  # noqa: S113  # as its fastest
+    import httpx
+
+    no_limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(base_url=url, headers=HEADERS, limits=no_limits, timeout=None) as client:  # noqa: S113  # as its fastest
 
         async def ask(operation: str) -> tuple[str, float]:
             response = await client.get(PATH.format(operation), params=VERSION)
@@ -182,6 +193,8 @@ async def httpx_async(url: str) -> AsyncIterator[Ask]:
 
 @asynccontextmanager
 async def generated_async(url: str) -> AsyncIterator[Ask]:
+    from maps_data_registry_client.api.data_registry import get_operation
+
     async with generated_client(url) as client:
 
         async def ask(operation: str) -> tuple[str, float]:
@@ -193,6 +206,9 @@ async def generated_async(url: str) -> AsyncIterator[Ask]:
 
 @asynccontextmanager
 async def azure_async(url: str) -> AsyncIterator[Ask]:
+    from azure.core import AsyncPipelineClient
+    from azure.core.rest import HttpRequest
+
     async with AsyncPipelineClient[Any, Any](url, policies=azure_policies(asynchronous=True)) as client:
 
         async def ask(operation: str) -> tuple[str, float]:
@@ -213,10 +229,10 @@ OURS = "this package"
 
 async def sequential(peer: str, url: str, polls: int) -> None:
     if peer == OURS:
-        async with connect(base_url=url, credential=SubscriptionKey(KEY)) as client:
-            await wait_for_operation_async(client, name(50), policy=STEADY)
+        async with ours(url) as client:
+            await package.wait_for_operation_async(client, name(50), policy=steady())
             with measured(polls):
-                await wait_for_operation_async(client, name(polls), policy=STEADY)
+                await package.wait_for_operation_async(client, name(polls), policy=steady())
         return
     async with ASYNC[peer](url) as ask:
         for count in (50, polls):
@@ -229,8 +245,8 @@ async def sequential(peer: str, url: str, polls: int) -> None:
 async def crowd(peer: str, url: str, names: list[str], in_flight: int) -> None:
     """Wait for all of them: a task for each, as asyncio invites to, with a semaphore around the requests."""
     if peer == OURS:
-        async with connect(base_url=url, credential=SubscriptionKey(KEY)) as client:
-            outcomes = wait_for_operations_async(client, names, concurrency=in_flight, policy=STEADY)
+        async with ours(url) as client:
+            outcomes = package.wait_for_operations_async(client, names, concurrency=in_flight, policy=steady())
             assert [outcome.error async for outcome in outcomes] == [None] * len(names)  # noqa: S101
         return
     slots = asyncio.Semaphore(in_flight)
@@ -276,50 +292,77 @@ def pending_names(count: int) -> list[str]:
     return [name(4, 1 + number % 10) for number in range(count)]
 
 
-async def fake(count: int, traced: bool) -> None:
-    """Pending operations without a network: three polls each, 1 to 10 s apart."""
+def replace(**parts: Callable[..., object]) -> None:
+    """Put others in the place of the scheduler's own functions."""
+    from maps_data_registry import scheduler
+
+    for name, part in parts.items():
+        setattr(scheduler, name, part)
+
+
+def running(retry_after: int) -> "httpx.Response":
+    import httpx
+
+    return httpx.Response(200, json={"status": "Running"}, headers={"Retry-After": str(retry_after)})
+
+
+async def fake_time(count: int) -> None:
+    """The lateness of pending operations without a network: three polls each, 1 to 10 s apart."""
+    import httpx
+
     due: dict[str, float] = {}
     late: list[float] = []
     left = dict.fromkeys(names := pending_names(count), 3)
-    replies = {
-        seconds: httpx.Response(200, json={"status": "Running"}, headers={"Retry-After": str(seconds)})
-        for seconds in range(1, 11)
-    }
+    replies = {seconds: running(seconds) for seconds in range(1, 11)}
     completed = httpx.Response(200, json={"status": "Completed"})
-    waiting, sizes = 0, [0]
 
-    async def fetch(_: object, request: str, __: float) -> httpx.Response:
-        nonlocal waiting
+    async def fetch(_: object, operation: str, __: float) -> httpx.Response:
         now = time.monotonic()
-        if request in due:
-            late.append(now - due[request])
-        else:
-            waiting += 1
-            if waiting == count:
-                sizes.append(tracemalloc.get_traced_memory()[0] if traced else 0)
-        left[request] -= 1
-        if not left[request]:
+        if operation in due:
+            late.append(now - due[operation])
+        left[operation] -= 1
+        if not left[operation]:
             return completed
-        seconds = int(request[15:18], 16)
-        due[request] = now + seconds
+        seconds = int(operation[15:18], 16)
+        due[operation] = now + seconds
         return replies[seconds]
 
-    setattr(many, "fetch_async", fetch)  # noqa: B010  # the module does not export it
-    setattr(many, "questions", lambda _: lambda operation: operation)  # noqa: B010
-    client = connect(base_url="https://stub.test", credential=SubscriptionKey(KEY))
-    for operation in names:  # so that the fake's own books are no part of what is traced
-        due[operation] = 0.0
-    if traced:
-        tracemalloc.start()
-    due.clear()
+    replace(fetch_async=fetch, questions=lambda _: str)
     with measured(3 * count):
-        async for _ in wait_for_operations_async(client, names, policy=STEADY):
+        async for _ in package.wait_for_operations_async(ours("https://stub.test"), names, policy=steady()):
             pass
-    FIGURES.update(spread(late), per_operation=sizes[-1] / count)
+    FIGURES.update(spread(late))
+
+
+async def fake_memory(count: int) -> None:
+    """The memory of pending operations without a network: each is asked about once and not due for long."""
+    asked = 0
+    all_asked = asyncio.Event()
+    reply = running(3600)
+
+    async def fetch(*_: object) -> "httpx.Response":
+        nonlocal asked
+        asked += 1
+        if asked == count:
+            all_asked.set()
+        return reply
+
+    replace(fetch_async=fetch)
+    outcomes = package.wait_for_operations_async(ours("https://stub.test"), pending_names(count), policy=steady())
+    tracemalloc.start()
+    waiting = asyncio.create_task(outcomes.__anext__())
+    await all_asked.wait()
+    FIGURES.update(per_operation=tracemalloc.get_traced_memory()[0] / count)
+    waiting.cancel()
 
 
 def never_ending(url: str, seconds: int) -> None:
     """azure-core's own poller, on an operation that is Completed at the first poll."""
+    from azure.core import PipelineClient
+    from azure.core.polling import LROPoller
+    from azure.core.polling.base_polling import LROBasePolling
+    from azure.core.rest import HttpRequest
+
     urllib.request.urlopen(f"{url}/reset").read()  # noqa: S310
     with PipelineClient[Any, Any](url, policies=azure_policies(asynchronous=False)) as client:
         started = client.send_request(HttpRequest("PUT", url + PATH.format(name(1))), stream=False)
@@ -356,7 +399,7 @@ def main() -> None:
                 asyncio.run(crowd(peer, url, names, in_flight))
             FIGURES.update(spread(json.load(urllib.request.urlopen(f"{url}/reset"))["late"]))  # noqa: S310
         case "fake":
-            asyncio.run(fake(count, traced=peer == "memory"))
+            asyncio.run(fake_memory(count) if peer == "memory" else fake_time(count))
         case "never":
             never_ending(url, count)
     print(json.dumps(FIGURES), flush=True)

@@ -35,6 +35,7 @@ from maps_data_registry import (
     UnrecognizedStatus,
     connect,
     many,
+    scheduler,
     wait_for_operations,
     wait_for_operations_async,
 )
@@ -290,6 +291,22 @@ def test_operations_that_never_rest_leave_the_others_their_turn(run: Run) -> Non
     run(main)
 
 
+@pytest.mark.parametrize(("answer", "least", "most"), [(after(0), 0, 0), (after(1, retry_after="600"), 0.0299, 9)])
+def test_reading_leaves_a_busy_event_loop_to_the_waits(run: Run, answer: Answer, least: float, most: float) -> None:
+    """Once there are any, for three times as long as a turn of the loop takes: a look at the clock or three."""
+    looks = itertools.count()
+    service = Service(answer)
+    slow = Clock(monotonic=lambda: anyio.current_time() + 0.01 * next(looks))
+
+    async def main() -> None:
+        async for _ in wait_for_operations_async(service.client, names(20), policy=STEADY, clock=slow):
+            pass
+
+    run(main)
+    first = [moment for moment, _ in service.asked[10:20]]
+    assert all(least <= later - earlier <= most for earlier, later in itertools.pairwise(first))
+
+
 def test_the_timeout_is_each_operations_own(run: Run) -> None:
     async def main() -> None:
         outcomes = await all_of(Service(never, latency=4), names(4), concurrency=1, timeout=10, policy=STEADY)
@@ -393,7 +410,7 @@ def test_other_refusals_and_failures_slow_nobody_else(run: Run) -> None:
 
 
 def test_operations_are_read_as_they_are_needed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(many, "MAX_PENDING", 50)
+    monkeypatch.setattr(scheduler, "MAX_PENDING", 50)
     read = itertools.count()
     service = Service(after(1, retry_after="1"), latency=0.1)
 
@@ -413,7 +430,7 @@ def test_operations_are_read_as_they_are_needed(run: Run, monkeypatch: pytest.Mo
 
 
 def test_what_is_no_operation_does_not_flood(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(many, "MAX_PENDING", 50)
+    monkeypatch.setattr(scheduler, "MAX_PENDING", 50)
 
     async def main() -> None:
         outcomes = wait_for_operations_async(Service(never).client, itertools.repeat("junk"), clock=clock())
@@ -733,8 +750,8 @@ def test_memory_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.sleep(0)
         return answer
 
-    monkeypatch.setattr(many, "fetch_async", fetch)
-    monkeypatch.setattr(many, "questions", lambda _: lambda _: None)
+    monkeypatch.setattr(scheduler, "fetch_async", fetch)
+    monkeypatch.setattr(scheduler, "questions", lambda _: lambda _: None)
     blocks, sizes = [], []
 
     async def main() -> None:

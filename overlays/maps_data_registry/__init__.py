@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         UnrecognizedStatus,
         UntrustedOrigin,
     )
-    from .many import Outcome, wait_for_operations, wait_for_operations_async
+    from .many import wait_for_operations, wait_for_operations_async
     from .operations import (
         get_operation,
         get_operation_async,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         watch_operation_async,
     )
     from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy
+    from .scheduler import Outcome
 else:
 
     def __getattr__(name: str) -> object:
@@ -46,7 +47,16 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_MODULES = ("auth", "connection", "entra", "errors", "operations", "policy", "many")  # in the order that loads least
+_MODULES = (
+    "auth",
+    "connection",
+    "entra",
+    "errors",
+    "operations",
+    "policy",
+    "scheduler",
+    "many",
+)  # in the order that loads least
 
 __all__ = [
     "DEFAULT",

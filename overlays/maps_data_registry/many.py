@@ -1,56 +1,18 @@
-"""Thousands of operations at once: one outcome for each, as it ends.
-
-A heap holds the waits in order of their due times, and only the requests in flight are tasks. A poll that is due waits
-for a free slot in that order, is never sent early, and the policy's jitter keeps those with the same Retry-After apart.
-
-The next operation is read when the one before it has got its slot, and while fewer than `MAX_PENDING` are held. So
-new operations take their turn among the polls that are due, and ten million ids need no more memory than that.
-
-A reply of 429 or 503 speaks for the whole client: nothing is sent until its Retry-After, or the backoff in its place,
-has passed. What comes due in the meantime is put off to that moment, with jitter in proportion.
-"""
+"""Thousands of operations at once: one outcome for each, as it ends. `scheduler` has the rules."""
 
 import asyncio
-import contextlib
-import heapq
-import inspect
-import math
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Self
 
-import anyio
 import httpx
-from anyio.lowlevel import checkpoint
-from attrs import evolve, frozen
+from attrs import evolve
 
 from maps_data_registry_client import AuthenticatedClient
-from maps_data_registry_client.models import LongRunningOperationResult
 
 from .background import Background, running_loop
-from .errors import DataRegistryError, OperationFailed, OperationTimeout, ServiceError
-from .operations import Operation, begin, questions
+from .operations import Operation
 from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy, Timeout, limit
-from .polling import Polling, fetch_async
-
-MAX_PENDING = 100_000
-"""Operations held at once: read from the iterable, with an outcome that has not been taken yet."""
-
-_SLOW_DOWN = frozenset({429, 503})
-
-
-@frozen
-class Outcome:
-    """How the wait for one operation ended: one of `result` and `error` is there, the other is None."""
-
-    operation: Operation
-    """As it was given."""
-    operation_id: str | None
-    """None if what was given names no operation."""
-    result: LongRunningOperationResult | None = None
-    """The result of an operation that succeeded."""
-    error: DataRegistryError | None = None
-    """What `wait_for_operation` would have raised, without a traceback."""
+from .scheduler import Outcome, Scheduler
 
 
 def wait_for_operations(
@@ -115,7 +77,7 @@ def wait_for_operations_async(
     if isinstance(operations, str | httpx.Response):
         raise TypeError("operations must be an iterable of operations; for a single one there is wait_for_operation")
     http = client.get_async_httpx_client()
-    return Outcomes(_Scheduler(http, operations, concurrency, timeout, policy, on_update, clock))
+    return Outcomes(Scheduler(http, operations, concurrency, timeout, policy, on_update, clock))
 
 
 class Outcomes(AsyncIterator[Outcome]):
@@ -125,7 +87,7 @@ class Outcomes(AsyncIterator[Outcome]):
     may be left at any `yield` (PEP 789).
     """
 
-    def __init__(self, scheduler: "_Scheduler") -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._work: Background | None = None
         self._over = False
@@ -153,207 +115,6 @@ class Outcomes(AsyncIterator[Outcome]):
     def __del__(self) -> None:
         if self._work is not None:
             self._work.abandon()
-
-
-class _Scheduler:
-    """What is due when, and who asks. All of it runs on one event loop, so between two awaits nothing changes."""
-
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        operations: Iterable[Operation] | AsyncIterable[Operation],
-        concurrency: int,
-        timeout: Timeout,
-        policy: PollingPolicy,
-        on_update: Callable[[OperationUpdate], object] | None,
-        clock: Clock,
-    ) -> None:
-        self._http = http
-        self._question = questions(http)
-        self._operations = operations
-        self._slots = concurrency  # the free ones
-        self._timeout = timeout
-        self._policy = policy
-        self._on_update = on_update
-        self._clock = clock
-        self._heap: list[tuple[float, int, Operation, Polling]] = []
-        self._pushed = 0  # so far: of equal due times, the first pushed comes first
-        self._pending = 0  # operations without an outcome
-        self._newest: Polling | None = None  # until it gets its first slot
-        self._all_read = False
-        self._quiet_until = -math.inf
-        self._quiet = 0.0  # the seconds of that
-        self._alarm = -math.inf  # when the dispatcher wakes by itself
-        self._room = anyio.Event()  # wakes the reader
-        self._news = anyio.Event()  # wakes the consumer
-        self._outcomes: deque[Outcome] = deque()
-        self._over = False
-        self._error: BaseException | None = None
-
-    async def next_outcome(self) -> Outcome:
-        """Wait for the next outcome. Raises StopAsyncIteration, or what went wrong, if there will be none."""
-        await checkpoint()
-        while not self._outcomes:
-            if self._over:
-                raise self._error or StopAsyncIteration
-            self._news = anyio.Event() if self._news.is_set() else self._news
-            await self._news.wait()
-        self._room.set()
-        return self._outcomes.popleft()
-
-    async def run(self) -> None:
-        """Read, sleep and dispatch until every operation has its outcome."""
-        try:
-            async with anyio.create_task_group() as self._tasks:
-                self._tasks.start_soon(self._read)
-                while self._pending or not self._all_read:
-                    await self._sleep()
-                    self._dispatch()
-        except BaseExceptionGroup as group:
-            self._error = _first(group)
-        finally:
-            self._over = True
-            self._news.set()
-
-    async def _read(self) -> None:
-        async with contextlib.aclosing(_each(self._operations)) as operations:
-            async for operation in operations:
-                self._admit(operation)
-                self._dispatch()
-                while self._newest is not None or self._pending + len(self._outcomes) >= MAX_PENDING:
-                    self._room = anyio.Event()
-                    await self._room.wait()
-                await self._breathe()
-        self._all_read = True
-        self._dispatch()
-
-    async def _breathe(self) -> None:
-        """Leave the event loop to what is due for as long as its present turn takes."""
-        before = self._clock.monotonic()
-        await checkpoint()
-        await self._clock.sleep_async(self._clock.monotonic() - before)
-
-    def _admit(self, operation: Operation) -> None:
-        self._pending += 1
-        try:
-            polling = begin(self._http, operation, self._timeout, self._policy, self._clock)
-        except DataRegistryError as error:
-            self._end(Outcome(operation, None, error=error.with_traceback(None)))
-            return
-        if polling.due <= self._clock.monotonic():
-            self._newest = polling
-        self._push(operation, polling)
-
-    def _push(self, operation: Operation, polling: Polling) -> None:
-        try:
-            polling.pause()
-        except OperationTimeout as error:
-            self._fail(operation, polling, error)
-        else:
-            self._pushed += 1
-            heapq.heappush(self._heap, (polling.due, self._pushed, operation, polling))
-
-    def _pop(self) -> tuple[Operation, Polling] | None:
-        """The poll that has been due for longest."""
-        while self._heap and self._heap[0][0] <= (now := self._clock.monotonic()):
-            _, _, operation, polling = heapq.heappop(self._heap)
-            if now < self._quiet_until:
-                polling.due = self._quiet_until + self._quiet * self._policy.jitter * self._clock.random()
-                self._push(operation, polling)
-                continue
-            try:
-                polling.pause()  # it may have waited for its slot for too long
-            except OperationTimeout as error:
-                self._fail(operation, polling, error)
-            else:
-                self._started(polling)
-                return operation, polling
-        return None
-
-    def _dispatch(self) -> None:
-        """Give the free slots to what is due, and wake the dispatcher if it has something else to wait for now."""
-        while self._slots and (due := self._pop()) is not None:
-            self._slots -= 1
-            self._tasks.start_soon(self._serve, *due)
-        over = self._all_read and not self._pending
-        if over or (self._slots and self._heap and self._heap[0][0] < self._alarm):
-            self._nap.cancel()
-
-    async def _sleep(self) -> None:
-        self._alarm = self._heap[0][0] if self._slots and self._heap else math.inf
-        with anyio.CancelScope() as self._nap:
-            if self._alarm == math.inf:
-                await anyio.sleep_forever()
-            await self._clock.sleep_async(max(self._alarm - self._clock.monotonic(), 0.0))
-        self._alarm = -math.inf
-
-    async def _serve(self, operation: Operation, polling: Polling) -> None:
-        """Use a slot for as long as something is due."""
-        while True:
-            await self._poll(operation, polling)
-            await checkpoint()
-            if (due := self._pop()) is None:
-                break
-            operation, polling = due
-            self._dispatch()
-        self._slots += 1
-        self._dispatch()
-
-    async def _poll(self, operation: Operation, polling: Polling) -> None:
-        request = self._question(polling.operation_id)
-        reply = await fetch_async(self._http, request, polling.time_left())
-        try:
-            update = polling.decide(reply)
-        except DataRegistryError as error:
-            self._heed(error, 0.0)
-            self._fail(operation, polling, error)
-            return
-        self._heed(update.problem, update.wait or 0.0)
-        if self._on_update is not None and inspect.isawaitable(awaitable := self._on_update(update)):
-            await awaitable
-        if not polling.ended:
-            self._push(operation, polling)
-            return
-        try:
-            self._end(Outcome(operation, polling.operation_id, polling.outcome()))
-        except OperationFailed as error:
-            self._fail(operation, polling, error)
-
-    def _heed(self, problem: Exception | None, wait: float) -> None:
-        if isinstance(problem, ServiceError) and problem.status_code in _SLOW_DOWN:
-            quiet = wait if problem.retry_after is None else problem.retry_after
-            asked = (self._clock.monotonic() + quiet, quiet)
-            self._quiet_until, self._quiet = max((self._quiet_until, self._quiet), asked)
-
-    def _fail(self, operation: Operation, polling: Polling, error: DataRegistryError) -> None:
-        self._started(polling)
-        self._end(Outcome(operation, polling.operation_id, error=error.with_traceback(None)))
-
-    def _end(self, outcome: Outcome) -> None:
-        self._pending -= 1
-        self._outcomes.append(outcome)
-        self._news.set()
-
-    def _started(self, polling: Polling) -> None:
-        if polling is self._newest:
-            self._newest = None
-            self._room.set()
-
-
-async def _each(operations: Iterable[Operation] | AsyncIterable[Operation]) -> AsyncGenerator[Operation, None]:
-    if isinstance(operations, AsyncIterable):
-        async for operation in operations:
-            yield operation
-    else:
-        for operation in operations:
-            yield operation
-            await checkpoint()
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _step_by_step(client: AuthenticatedClient, outcomes: Outcomes) -> Iterator[Outcome]:

@@ -10,7 +10,7 @@ own transport. One client's async side belongs to one event loop at a time.
 import inspect
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 
 import httpx
 
@@ -147,10 +147,11 @@ def question(http: httpx.Client | httpx.AsyncClient, name: str) -> httpx.Request
 
 
 def questions(http: httpx.AsyncClient) -> Callable[[str], httpx.Request]:
-    """A `question` for thousands: from a template, in a fifth of the time."""
+    """A `question` for thousands: from a template, in a fifth of the time. URLs, half of that, are kept for some."""
     template = question(http, _NIL)
     before, after = str(template.url).split(_NIL)
-    return lambda name: httpx.Request(template.method, f"{before}{name}{after}", headers=template.headers)
+    url = lru_cache(maxsize=2048)(lambda name: httpx.URL(f"{before}{name}{after}"))
+    return lambda name: httpx.Request(template.method, url(name), headers=template.headers)
 
 
 def begin(
