@@ -3,7 +3,7 @@
 Every figure comes from a process of its own against the same stub server (bench_server.py), the peers of a case take
 turns, round by round, and medians are shown. CPU is the client's, without the server's.
 
-    .venv/bin/python scripts/bench.py      after scripts/setup, on a machine that does nothing else; some ten minutes
+    .venv/bin/python scripts/bench.py      after scripts/setup, on a machine that does nothing else; half an hour
 """
 
 import argparse
@@ -39,7 +39,7 @@ Row = tuple[str, ...]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a round of very few polls: the figures mean nothing")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--concurrency", type=int, default=256, metavar="N", help="requests in flight, of many")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--readme", action="store_true", help="put the table between the markers in README.md")
@@ -118,7 +118,8 @@ def interleaved(cases: dict[str, tuple[str, ...]], rounds: int) -> dict[str, Fig
 
 def summary(name: str, figures: list[Figures]) -> float:
     """The median, but the most of what must not happen at all."""
-    return (max if name == "early" else statistics.median)([figure[name] for figure in figures])
+    values = [float(figure[name]) for figure in figures]
+    return max(values) if name == "early" else statistics.median(values)
 
 
 def clock(rounds: int, *argv: str) -> float:
@@ -185,7 +186,7 @@ def render(results: Figures) -> str:
     where = f"{told['cpu']}, {told['cores']} cores for client and server together, {told['system']}"
     lines = [
         f"`scripts/bench.py` on {where}, Python {told['python']}, {versions};",
-        f"load {told['load']:.1f} at the end; medians of {results['rounds']} rounds, but 10,000 operations of 5 polls once.",
+        f"load {told['load']:.1f} at the end; medians of {results['rounds']} rounds, but 10,000 times 5 polls once.",
         "CPU and wall are microseconds for a poll, CPU without the server's; memory is the peak of the process in MiB.",
         "",
     ]

@@ -89,7 +89,9 @@ def scripted(script: Script, seen: list[httpx.Request] | None = None) -> httpx.M
         found = next(answers, AssertionError("more requests than the script has replies"))
         if isinstance(found, Exception):
             raise found
-        return found
+        return httpx.Response(
+            found.status_code, headers=found.headers, stream=found.stream
+        )  # a client makes it its own
 
     return httpx.MockTransport(answer)
 

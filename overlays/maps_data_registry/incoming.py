@@ -26,9 +26,10 @@ class Incoming:
     def __init__(self, request: httpx.Request, response: httpx.Response) -> None:
         self._secrets = secrets_of(request)
         self._response = response
+        self._fields = {name.lower(): value for name, value in response.headers.raw}
         self._body = bytearray()
-        length = response.headers.get("content-length", "0")
-        if length.isascii() and length.isdigit() and int(length[:20]) > MAX_REPLY_BYTES:
+        length = self._fields.get(b"content-length", b"0")
+        if length.isdigit() and int(length[:20]) > MAX_REPLY_BYTES:
             raise self._invalid(_TOO_LARGE)
 
     def append(self, chunk: bytes) -> None:
@@ -39,17 +40,18 @@ class Incoming:
 
     def reply(self) -> httpx.Response:
         """The whole reply."""
-        headers, content = self._headers(), bytes(self._body)
-        names = {name.lower() for name, _ in headers}
-        if b"content-encoding" in names:
+        response, headers, content = self._response, self._headers(), bytes(self._body)
+        if b"content-encoding" in self._fields:
             content = self._decoded(content)
             headers = [item for item in headers if item[0].lower() not in _OF_THE_CODING]
-        if b"location" in names and not _is_url(self._response.headers["location"]):  # httpx reads it in any case
+        if b"location" in self._fields and not _is_url(response.headers["location"]):  # httpx reads it in any case
             headers = [item for item in headers if item[0].lower() != b"location"]
-        about = {name: value for name, value in self._response.extensions.items() if name in _ABOUT_THE_REPLY}
-        return httpx.Response(
-            self._response.status_code, headers=headers, content=masked(content, self._secrets), extensions=about
-        )
+        content = masked(content, self._secrets)
+        about = {name: value for name, value in response.extensions.items() if name in _ABOUT_THE_REPLY}
+        if content == self._body and headers == response.headers.raw:
+            response.stream, response.extensions = httpx.ByteStream(content), about
+            return response
+        return httpx.Response(response.status_code, headers=headers, content=content, extensions=about)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         return [(name, masked(value, self._secrets)) for name, value in self._response.headers.raw]

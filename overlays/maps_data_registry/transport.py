@@ -69,9 +69,9 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         token = deadline.set((now := time.monotonic()) + _seconds(request, now))
         try:
             response = inner.handle_request(request)
-            with contextlib.closing(response):
+            with contextlib.closing(cast("httpx.SyncByteStream", response.stream)) as stream:
                 incoming = Incoming(request, response)
-                for chunk in cast("httpx.SyncByteStream", response.stream):
+                for chunk in stream:
                     incoming.append(chunk)
                     time_left(None)
         except TimeoutError as error:
@@ -90,9 +90,9 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         try:
             with anyio.fail_after(_seconds(request, anyio.current_time())):
                 response = await inner.handle_async_request(request)
-                async with contextlib.aclosing(response):
+                async with contextlib.aclosing(cast("httpx.AsyncByteStream", response.stream)) as stream:
                     incoming = Incoming(request, response)
-                    async for chunk in cast("httpx.AsyncByteStream", response.stream):
+                    async for chunk in stream:
                         incoming.append(chunk)
         except TimeoutError as error:
             raise httpx.ReadTimeout(TOO_SLOW, request=request) from error
