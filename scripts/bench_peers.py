@@ -283,7 +283,7 @@ FIGURES: dict[str, float] = {}
 
 
 def spread(late: list[float]) -> dict[str, float]:
-    """Lateness in milliseconds, and how many came early. A clock's rounding is not early."""
+    """Lateness in milliseconds, and how many came early."""
     cuts = statistics.quantiles(late, n=100)
     return {"p50": cuts[49] * 1e3, "p99": cuts[98] * 1e3, "early": sum(1 for seconds in late if seconds < 0)}
 

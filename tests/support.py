@@ -28,7 +28,7 @@ from maps_data_registry_client.models import LongRunningOperationResult
 ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
 BASE_URL = "https://maps.test"
 LOCATION = f"{BASE_URL}/dataRegistries/operations/{ID}"
-KEY = "marker-secret-0123456789"
+KEY = "Marker-Secret-0123456789"
 EPOCH = 1_700_000_000.0
 
 T = TypeVar("T")

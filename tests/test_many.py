@@ -291,15 +291,25 @@ def test_operations_that_never_rest_leave_the_others_their_turn(run: Run) -> Non
     run(main)
 
 
-@pytest.mark.parametrize(("answer", "least", "most"), [(after(0), 0, 0), (after(1, retry_after="600"), 0.0299, 9)])
-def test_reading_leaves_a_busy_event_loop_to_the_waits(run: Run, answer: Answer, least: float, most: float) -> None:
-    """Once there are any, for three times as long as a turn of the loop takes: a look at the clock or three."""
+@pytest.mark.parametrize(
+    ("answer", "look", "least", "most"),
+    [
+        (after(0), 0.01, 0, 0),
+        (after(1, retry_after="86400"), 0.01, 0.0299, 0.0501),
+        (after(1, retry_after="86400"), 1.0, 0.0499, 0.0501),
+    ],
+    ids=["no waits", "three turns", "not for ever"],
+)
+def test_reading_leaves_a_busy_event_loop_to_the_waits(
+    run: Run, answer: Answer, look: float, least: float, most: float
+) -> None:
+    """The time of a turn is that of a look at the clock or three."""
     looks = itertools.count()
     service = Service(answer)
-    slow = Clock(monotonic=lambda: anyio.current_time() + 0.01 * next(looks))
+    slow = Clock(monotonic=lambda: anyio.current_time() + look * next(looks))
 
     async def main() -> None:
-        async for _ in wait_for_operations_async(service.client, names(20), policy=STEADY, clock=slow):
+        async for _ in wait_for_operations_async(service.client, names(20), policy=STEADY, timeout=None, clock=slow):
             pass
 
     run(main)
@@ -513,6 +523,57 @@ def test_what_on_update_raises_ends_everything(run: Run, error: Exception) -> No
         assert service.in_flight == 0
 
     run(main)
+
+
+def test_no_outcome_is_lost_to_a_cancellation_from_inside() -> None:
+    async def on_update(_: OperationUpdate) -> None:
+        task = asyncio.ensure_future(asyncio.sleep(0))
+        task.cancel()
+        await task
+
+    async def main() -> None:
+        outcomes = wait_for_operations_async(Service(never).client, names(3), on_update=on_update)
+        with pytest.raises(RuntimeError, match="something that was cancelled"):
+            await anext(outcomes)
+
+    asyncio.run(main())
+
+
+def test_no_outcome_is_lost_to_a_stop_from_inside(run: Run) -> None:
+    def on_update(_: OperationUpdate) -> None:
+        raise StopAsyncIteration
+
+    async def main() -> None:
+        outcomes = wait_for_operations_async(Service(never).client, names(3), on_update=on_update)
+        with pytest.raises(RuntimeError, match="on_update raised StopAsyncIteration"):
+            await anext(outcomes)
+
+    run(main)
+
+
+def test_failures_hold_no_frames(run: Run) -> None:
+    """Neither the last nor those that were asked again: the frames hold the request, and weigh more than the wait."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        if number_of(request.url.path):
+            raise httpx.ConnectError("refused")
+        return reply(code=503)
+
+    problems: list[BaseException | None] = []
+
+    async def main() -> None:
+        outcomes = wait_for_operations_async(
+            client_of(httpx.MockTransport(refuse)), names(2), policy=PollingPolicy(retries=1), clock=clock(),
+            on_update=lambda update: problems.append(update.problem),
+        )  # fmt: skip
+        problems.extend([outcome.error async for outcome in outcomes])
+
+    run(main)
+    assert len(problems) == 4
+    for link in problems:
+        while link is not None:
+            assert link.__traceback__ is None
+            link = link.__cause__ or link.__context__
 
 
 def test_a_closed_client_ends_everything(run: Run) -> None:

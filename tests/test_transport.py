@@ -1,5 +1,6 @@
 """The guard before the wire, where no socket is needed."""
 
+import asyncio
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 
 from maps_data_registry import (
     DataRegistryError,
+    InvalidResponse,
     SasToken,
     ServiceError,
     SubscriptionKey,
@@ -277,3 +279,46 @@ def test_closing_what_was_never_used() -> None:
             pass
 
     anyio.run(main)
+
+
+def test_each_event_loop_has_connections_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that two threads, or `wait_for_operations` beside a loop that uses the client, do not close each other's."""
+    built: list[httpx.MockTransport] = []
+    closed: list[httpx.MockTransport] = []
+
+    class Inner(httpx.MockTransport):
+        async def aclose(self) -> None:
+            closed.append(self)
+
+    def build(*_: object) -> httpx.AsyncBaseTransport:
+        built.append(Inner(lambda _: reply("Completed")))
+        return built[-1]
+
+    monkeypatch.setattr(GuardedTransport, "_build_async", build)
+    transport = GuardedTransport(httpx.URL(BASE_URL))
+    request = httpx.Request("GET", BASE_URL)
+    with asyncio.Runner() as one, asyncio.Runner() as other:
+        for runner in (one, other, one, other):
+            runner.run(transport.handle_async_request(request))
+        other.run(transport.aclose())
+        one.run(transport.handle_async_request(request))
+        anyio.run(transport.handle_async_request, request, backend="trio")
+        assert (len(built), closed) == (3, built[1:2])
+
+
+def test_the_reason_phrase_is_not_the_other_sides() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404, extensions={"reason_phrase": request.headers["subscription-key"].encode()})
+
+    with client_of(httpx.MockTransport(answer)) as client:
+        response = client.get_httpx_client().get("/")
+    assert response.reason_phrase == "Not Found"
+    assert KEY not in repr(response)
+
+
+def test_a_reply_that_is_too_large_shows_its_beginning() -> None:
+    large = b"<html>Proxy " + b"x" * 2**20
+    page = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(large)))
+    with client_of(page) as client, pytest.raises(InvalidResponse) as caught:
+        get_operation(client, ID)
+    assert caught.value.excerpt.startswith("<html>Proxy xxx")

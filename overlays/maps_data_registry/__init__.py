@@ -47,16 +47,8 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_MODULES = (
-    "auth",
-    "connection",
-    "entra",
-    "errors",
-    "operations",
-    "policy",
-    "scheduler",
-    "many",
-)  # in the order that loads least
+# In the order that loads least: a name is looked for from left to right.
+_MODULES = ("errors", "policy", "auth", "entra", "connection", "operations", "scheduler", "many")
 
 __all__ = [
     "DEFAULT",

@@ -13,7 +13,7 @@ _TOO_LARGE = f"it is larger than {MAX_REPLY_BYTES} bytes"
 _SHORTEST_SECRET = 8  # characters; a shorter one would be found in any text
 _SECRET = frozenset({b"authorization", b"subscription-key"})
 _OF_THE_CODING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-_ABOUT_THE_REPLY = frozenset({"http_version", "reason_phrase"})
+_ABOUT_THE_REPLY = frozenset({"http_version"})  # and no reason phrase, which is the other side's free text
 
 
 class Incoming:
@@ -57,7 +57,7 @@ class Incoming:
         return [(name, masked(value, self._secrets)) for name, value in self._response.headers.raw]
 
     def _decoded(self, content: bytes) -> bytes:
-        encoding = self._response.headers["content-encoding"].strip().lower()
+        encoding = masked(self._response.headers["content-encoding"].encode(), self._secrets).decode().strip().lower()
         if encoding in {"", "identity"}:
             return content
         fault = f"its content-encoding is {encoding}"
@@ -73,8 +73,9 @@ class Incoming:
         raise self._invalid(fault)
 
     def _invalid(self, fault: str) -> InvalidResponse:
-        fault = masked(fault.encode(), self._secrets).decode()
-        return InvalidResponse(fault, status_code=self._response.status_code, headers=httpx.Headers(self._headers()))
+        body = masked(bytes(self._body), self._secrets)
+        headers = httpx.Headers(self._headers())
+        return InvalidResponse(fault, status_code=self._response.status_code, headers=headers, body=body)
 
 
 def secrets_of(request: httpx.Request) -> list[bytes]:

@@ -1,6 +1,6 @@
 """The heart: what a reply means, and when to ask again.
 
-`Polling` decides and does no I/O; the two drivers at the end sleep and ask, and nothing else does.
+`Polling` decides and does no I/O; the two drivers at the end sleep and ask, for one operation (for many: `scheduler`).
 
 1. An operation is asked about at once, unless the response that started it brought a Retry-After.
 2. A succeeded or failed word ends the wait, whatever the headers say. Both come with status 200.
@@ -157,7 +157,7 @@ class Polling:
         spent = self._failures >= self._policy.retries and self._clock.monotonic() < self._deadline
         if spent or not _is_transient(error):
             raise error
-        self._problem = error
+        self._problem = error.with_traceback(None)  # whose frames hold the reply, for as long as the wait goes on
         most = min(self._policy.backoff * 2.0 ** min(self._failures, 99), self._policy.max_backoff)
         wait = self._clock.random() * most if seconds is None else self._jittered(seconds)
         self._failures += 1
@@ -230,9 +230,10 @@ def _within(time_left: float, now: float, request: httpx.Request, timeout: httpx
 
 
 def _without_request(error: AnyError) -> AnyError:
-    """The same error, without the request and its credential, which httpx hangs on each error of the chain."""
+    """The same error without the request and its credential, which each error of the chain and its frames hold."""
     link: BaseException | None = error
     while link is not None:
+        link.__traceback__ = None
         if isinstance(link, httpx.RequestError):
             link._request = None
         link = link.__cause__ or link.__context__

@@ -35,6 +35,7 @@ from .polling import Polling, fetch_async
 MAX_PENDING = 100_000
 """Operations held at once: read from the iterable, with an outcome that has not been taken yet."""
 
+_LONGEST_PAUSE = 0.05  # seconds of the reader: a turn may also be long for what a caller does in it
 _SLOW_DOWN = frozenset({429, 503})
 
 
@@ -110,6 +111,9 @@ class Scheduler:
                 self._tasks.cancel_scope.cancel()  # the slots
         except BaseExceptionGroup as group:
             self._error = _first(group)
+        else:
+            if self._pending or not self._all_read:  # a task group takes such a cancellation for its own
+                self._error = RuntimeError("the operations or on_update awaited something that was cancelled")
         finally:
             self._over = True
             self._news.set()
@@ -131,7 +135,7 @@ class Scheduler:
         before = self._clock.monotonic()
         await checkpoint()
         if self._heap:
-            await self._clock.sleep_async(3 * (self._clock.monotonic() - before))
+            await self._clock.sleep_async(min(3 * (self._clock.monotonic() - before), _LONGEST_PAUSE))
 
     def _admit(self, operation: Operation) -> None:
         self._pending += 1
@@ -272,4 +276,8 @@ async def _each(operations: Iterable[Operation] | AsyncIterable[Operation]) -> A
 def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, StopAsyncIteration):  # which would say that all have been told
+        failure = RuntimeError("on_update raised StopAsyncIteration")
+        failure.__cause__ = error
+        return failure
     return error

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from base64 import b64encode
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import anyio
 import httpx
@@ -56,8 +57,8 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._ssl_context = ssl_context
         self._inner = inner
         self._sync: httpx.BaseTransport | None = None
-        self._async: httpx.AsyncBaseTransport | None = None
-        self._loop: object = None
+        # Under asyncio a transport lives and dies with its event loop; trio's may serve several.
+        self._async: WeakKeyDictionary[object, httpx.AsyncBaseTransport] = WeakKeyDictionary()
         self._building = threading.Lock()
         self._proxy = _proxy(base_url)
 
@@ -109,7 +110,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the async side's connections."""
-        inner, self._async = self._async, None
+        inner = self._async.pop(running_loop() or self, None)
         if inner is not None:
             await inner.aclose()
 
@@ -135,13 +136,11 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if self._inner is not None:
             if not isinstance(self._inner, httpx.AsyncBaseTransport):
                 raise TypeError("transport=… is for the sync client only")
-            self._async = self._inner
-            return self._inner
+            return self._async.setdefault(running_loop() or self, self._inner)
         loop = running_loop()  # None under trio
-        if self._async is None or self._loop is not loop:  # an asyncio transport lives and dies with its loop
-            self._loop = loop
-            self._async = self._build_async(loop)
-        return self._async
+        if (inner := self._async.get(loop or self)) is None:
+            inner = self._async[loop or self] = self._build_async(loop)
+        return inner
 
     def _build_async(self, loop: object) -> httpx.AsyncBaseTransport:
         if loop is None or (self._proxy and self._proxy.url.scheme.startswith("socks")):  # aiohttp has no SOCKS
