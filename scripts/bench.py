@@ -45,13 +45,16 @@ def main() -> None:
     parser.add_argument("--readme", action="store_true", help="put the table between the markers in README.md")
     parser.add_argument("--only", metavar="CASE", help="measure this case anew, and take the others from --json")
     options = parser.parse_args()
-    if options.only and not options.json:
-        parser.error("--only needs --json")
+    known = {}
+    if options.only:
+        if not (options.json and options.json.is_file()):
+            parser.error("--only needs --json with the file of a whole run")
+        known = json.loads(options.json.read_text(encoding="utf-8"))
+        if options.only not in known:
+            parser.error(f"--only: no case {options.only!r} in {options.json}")
     rounds, scale = (1, 0.01) if options.quick else (options.rounds, 1.0)
     with server() as url:
-        results = measure(url, rounds, scale, options.concurrency, options.only)
-    if options.only:
-        results = json.loads(options.json.read_text(encoding="utf-8")) | results
+        results = known | measure(url, rounds, scale, options.concurrency, options.only)
     results["machine"] = machine()
     table = render(results)
     print(table)
@@ -92,8 +95,12 @@ def measure(url: str, rounds: int, scale: float, concurrency: int, only: str | N
             "regeneration": {"wall": clock(1, str(SCRIPTS / "regenerate.py"), "--check")},
         },
     }
-    fresh = {name: case() for name, case in cases.items() if only in {None, name}}
-    return {"concurrency": concurrency, "rounds": rounds, **fresh}
+    results: Figures = {"concurrency": concurrency, "rounds": rounds}
+    for name, case in cases.items():
+        if only in {None, name}:
+            print(name, file=sys.stderr)
+            results[name] = case()
+    return results
 
 
 # As in an install without extras: httpx and httpcore import these where they are.
@@ -113,9 +120,7 @@ def interleaved(cases: dict[str, tuple[str, ...]], rounds: int) -> dict[str, Fig
     for number in range(rounds):
         for peer, (script, *argv) in cases.items():
             argv = [script, *argv] if script == "-c" else [str(SCRIPTS / script), *argv]
-            print(
-                f"round {number + 1} of {rounds}: {' '.join(argv[1:2])[:60].split(chr(10))[0] or peer}", file=sys.stderr
-            )
+            print(f"  round {number + 1} of {rounds}: {peer}", file=sys.stderr)
             done = subprocess.run([sys.executable, *argv], stdout=subprocess.PIPE, text=True, check=True)
             seen[peer].append(json.loads(done.stdout))
     return {peer: {name: summary(name, figures) for name in figures[0]} for peer, figures in seen.items()}

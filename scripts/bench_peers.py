@@ -199,7 +199,7 @@ async def generated_async(url: str) -> AsyncIterator[Ask]:
 
         async def ask(operation: str) -> tuple[str, float]:
             response = await get_operation.asyncio_detailed(operation, client=client)
-            return str(response.parsed.status), float(response.headers.get("Retry-After", 0))  # type: ignore[union-attr]
+            return str(response.parsed.status), float(response.headers.get("Retry-After", 0))  # type: ignore[union-attr]  # nor here
 
         yield ask
 
@@ -268,14 +268,12 @@ async def crowd(peer: str, url: str, names: list[str], in_flight: int) -> None:
 def measured(polls: int) -> Iterator[None]:
     """Measure what is done inside, and keep the last such figures."""
     gc.collect()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, cpu = time.perf_counter(), time.process_time()
     yield
     FIGURES.update(
         cpu=(time.process_time() - cpu) / polls * 1e6,  # microseconds for a poll
         wall=(time.perf_counter() - wall) / polls * 1e6,
         peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # MiB
-        grown=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before,  # KiB
     )
 
 
@@ -286,6 +284,11 @@ def spread(late: list[float]) -> dict[str, float]:
     """Lateness in milliseconds, and how many came early."""
     cuts = statistics.quantiles(late, n=100)
     return {"p50": cuts[49] * 1e3, "p99": cuts[98] * 1e3, "early": sum(1 for seconds in late if seconds < 0)}
+
+
+def reset(url: str) -> Any:
+    """What the stub saw since the last time: the lateness of its polls, and their number."""
+    return json.load(urllib.request.urlopen(f"{url}/reset"))  # noqa: S310  # http, and the stub's
 
 
 def pending_names(count: int) -> list[str]:
@@ -363,7 +366,7 @@ def never_ending(url: str, seconds: int) -> None:
     from azure.core.polling.base_polling import LROBasePolling
     from azure.core.rest import HttpRequest
 
-    urllib.request.urlopen(f"{url}/reset").read()  # noqa: S310
+    reset(url)
     with PipelineClient[Any, Any](url, policies=azure_policies(asynchronous=False)) as client:
         started = client.send_request(HttpRequest("PUT", url + PATH.format(name(1))), stream=False)
         initial = type("Initial", (), {"http_response": started, "http_request": started.request, "context": {}})()
@@ -371,7 +374,7 @@ def never_ending(url: str, seconds: int) -> None:
         begin = time.monotonic()
         poller.wait(seconds)
         ended = poller.done()
-        polls = json.load(urllib.request.urlopen(f"{url}/reset"))["polls"]  # noqa: S310
+        polls = reset(url)["polls"]
     FIGURES.update(ended=ended, polls=polls, seconds=time.monotonic() - begin)
 
 
@@ -393,11 +396,11 @@ def main() -> None:
                 asyncio.run(crowd(peer, url, names, in_flight))
         case "pending":
             asyncio.run(crowd(peer, url, [name(1) for _ in range(50)], in_flight))
-            urllib.request.urlopen(f"{url}/reset").read()  # noqa: S310
+            reset(url)
             names = pending_names(count)
             with measured(4 * count):
                 asyncio.run(crowd(peer, url, names, in_flight))
-            FIGURES.update(spread(json.load(urllib.request.urlopen(f"{url}/reset"))["late"]))  # noqa: S310
+            FIGURES.update(spread(reset(url)["late"]))
         case "fake":
             asyncio.run(fake_memory(count) if peer == "memory" else fake_time(count))
         case "never":

@@ -13,7 +13,6 @@ _TOO_LARGE = f"it is larger than {MAX_REPLY_BYTES} bytes"
 _SHORTEST_SECRET = 8  # characters; a shorter one would be found in any text
 _SECRET = frozenset({b"authorization", b"subscription-key"})
 _OF_THE_CODING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-_ABOUT_THE_REPLY = frozenset({"http_version"})  # and no reason phrase, which is the other side's free text
 
 
 class Incoming:
@@ -47,7 +46,8 @@ class Incoming:
         if b"location" in self._fields and not _is_url(response.headers["location"]):  # httpx reads it in any case
             headers = [item for item in headers if item[0].lower() != b"location"]
         content = masked(content, self._secrets)
-        about = {name: value for name, value in response.extensions.items() if name in _ABOUT_THE_REPLY}
+        # Not the reason phrase, which is the other side's free text, nor the connection.
+        about = {name: value for name, value in response.extensions.items() if name == "http_version"}
         if content == self._body and headers == response.headers.raw:
             response.stream, response.extensions = httpx.ByteStream(content), about
             return response

@@ -149,13 +149,18 @@ class Scheduler:
         self._push(operation, polling)
 
     def _push(self, operation: Operation, polling: Polling) -> None:
+        if self._in_time(operation, polling):
+            self._pushed += 1
+            heapq.heappush(self._heap, (polling.due, self._pushed, operation, polling))
+
+    def _in_time(self, operation: Operation, polling: Polling) -> bool:
+        """Whether the next poll comes before the deadline. If not, the wait has its outcome now."""
         try:
             polling.pause()
         except OperationTimeout as error:
             self._fail(operation, polling, error)
-        else:
-            self._pushed += 1
-            heapq.heappush(self._heap, (polling.due, self._pushed, operation, polling))
+            return False
+        return True
 
     def _pop(self) -> tuple[Operation, Polling] | None:
         """The poll that has been due for longest."""
@@ -164,12 +169,7 @@ class Scheduler:
             if now < self._quiet_until:
                 polling.due = self._quiet_until + self._quiet * self._policy.jitter * self._clock.random()
                 self._push(operation, polling)
-                continue
-            try:
-                polling.pause()  # it may have waited for its slot for too long
-            except OperationTimeout as error:
-                self._fail(operation, polling, error)
-            else:
+            elif self._in_time(operation, polling):  # it may have waited for its slot for too long
                 self._started(polling)
                 return operation, polling
         return None

@@ -133,16 +133,16 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return transport
 
     def _async_inner(self) -> httpx.AsyncBaseTransport:
-        if self._inner is not None:
-            if not isinstance(self._inner, httpx.AsyncBaseTransport):
-                raise TypeError("transport=… is for the sync client only")
-            return self._async.setdefault(running_loop() or self, self._inner)
         loop = running_loop()  # None under trio
         if (inner := self._async.get(loop or self)) is None:
             inner = self._async[loop or self] = self._build_async(loop)
         return inner
 
     def _build_async(self, loop: object) -> httpx.AsyncBaseTransport:
+        if self._inner is not None:
+            if not isinstance(self._inner, httpx.AsyncBaseTransport):
+                raise TypeError("transport=… is for the sync client only")
+            return self._inner
         if loop is None or (self._proxy and self._proxy.url.scheme.startswith("socks")):  # aiohttp has no SOCKS
             return httpx.AsyncHTTPTransport(**self._settings())
         from .aiohttp_transport import SessionTransport  # 0.2 s, so not before it is needed
