@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-import maps_data_registry.aiohttp_transport  # noqa: F401 # now, so that it takes no time of the wait's
+import maps_data_registry.wire.aiohttp_transport  # noqa: F401 # now, so that it takes no time of the wait's
 from maps_data_registry import Clock, SubscriptionKey, connect, wait_for_operations_async
 from maps_data_registry.cli.display import Display
 from maps_data_registry.cli.report import record_of

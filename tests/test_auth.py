@@ -12,7 +12,7 @@ import pytest
 from azure.core.credentials import AzureKeyCredential, AzureSasCredential
 
 from maps_data_registry import InvalidCredential, SasToken, SubscriptionKey, connect, credential_from_env, get_operation
-from maps_data_registry.entra import EntraToken
+from maps_data_registry.auth.entra import EntraToken
 from maps_data_registry_client.api.data_registry import get_operation as generated
 
 from .support import BASE_URL, ID, KEY, reply, scripted

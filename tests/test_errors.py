@@ -22,7 +22,7 @@ from maps_data_registry import (
     UnrecognizedStatus,
     UntrustedOrigin,
 )
-from maps_data_registry.replies import MAX_DEPTH, read_result
+from maps_data_registry.polling.replies import MAX_DEPTH, read_result
 from maps_data_registry_client.api.data_registry import get_operation
 from maps_data_registry_client.models import LongRunningOperationResult, MapsErrorResponse
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maps_data_registry import InvalidOperation, SubscriptionKey, connect
-from maps_data_registry.origin import OPERATION_ID, endpoint, operation_id
+from maps_data_registry.wire.origin import OPERATION_ID, endpoint, operation_id
 
 from .support import ID, KEY
 

@@ -22,8 +22,8 @@ from maps_data_registry import (
     wait_for_operation_async,
     watch_operation_async,
 )
-from maps_data_registry.polling import Polling
-from maps_data_registry.replies import read_result
+from maps_data_registry.polling.decision import Polling
+from maps_data_registry.polling.replies import read_result
 
 from .support import EPOCH, ID, LOCATION, Driver, VirtualClock, client_of, failed, reply, running, scripted
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import maps_data_registry
-from maps_data_registry import connection, origin
-from maps_data_registry.entra import SCOPE
+from maps_data_registry import connection
+from maps_data_registry.auth.entra import SCOPE
+from maps_data_registry.wire import origin
 
 
 def test_all_is_sorted() -> None:

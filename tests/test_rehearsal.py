@@ -69,7 +69,7 @@ ADDITIONS = [
     ("        id:\n", "        created: {type: string, description: When it began.}\n        id:\n", [
         "- `LongRunningOperationResult.created`: new property",
         "- `maps_data_registry_schemas.LongRunningOperationResult.created`: new attribute",
-        "- `overlays/maps_data_registry/operations.py`: ",
+        "- `overlays/maps_data_registry/polling/operations.py`: ",
     ]),
     (WORDS[0], WORDS[0].replace("]", ", Queued]"), [
         "- `LongRunningOperationStatus.Queued`: new word",
@@ -107,7 +107,7 @@ BREAKS = [
     ("enum: [Completed, Failed, Running]", "enum: [Completed, Running]", [
         "- **breaking** `LongRunningOperationStatus.Failed`: word is gone",
         "- **breaking** `maps_data_registry_schemas.LongRunningOperationStatus.FAILED`: attribute is gone",
-        "- `overlays/maps_data_registry/policy.py`: `Failed`",
+        "- `overlays/maps_data_registry/polling/policy.py`: `Failed`",
     ]),
     ("        - The operation ended without success; `error` tells why.\n", "", []),
     ("        target:\n          type:", "        about:\n          type:", [

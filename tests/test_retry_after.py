@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maps_data_registry.retry_after import MAX_SECONDS, retry_after
+from maps_data_registry.polling.retry_after import MAX_SECONDS, retry_after
 
 NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110, section 5.6.7
 

@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .auth import SasToken, SubscriptionKey
+    from .auth.entra import EntraToken
+    from .auth.keys import SasToken, SubscriptionKey
     from .connection import connect, credential_from_env
-    from .entra import EntraToken
     from .errors import (
         AuthenticationFailed,
         DataRegistryError,
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
         UnrecognizedStatus,
         UntrustedOrigin,
     )
-    from .many import wait_for_operations, wait_for_operations_async
-    from .operations import (
+    from .polling.many import wait_for_operations, wait_for_operations_async
+    from .polling.operations import (
         get_operation,
         get_operation_async,
         wait_for_operation,
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
         watch_operation,
         watch_operation_async,
     )
-    from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy
-    from .scheduler import Outcome
+    from .polling.policy import DEFAULT, Clock, OperationUpdate, PollingPolicy
+    from .polling.scheduler import Outcome
 else:
 
     def __getattr__(name: str) -> object:
@@ -48,7 +48,16 @@ def __dir__() -> list[str]:
 
 
 # In the order that loads least: a name is looked for from left to right.
-_MODULES = ("errors", "policy", "auth", "entra", "connection", "operations", "scheduler", "many")
+_MODULES = (
+    "errors",
+    "polling.policy",
+    "auth.keys",
+    "auth.entra",
+    "connection",
+    "polling.operations",
+    "polling.scheduler",
+    "polling.many",
+)
 
 __all__ = [
     "DEFAULT",

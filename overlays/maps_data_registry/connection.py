@@ -10,11 +10,11 @@ import httpx
 
 from maps_data_registry_client import AuthenticatedClient
 
-from .auth import KeyHolder, SasToken, SignatureHolder, SubscriptionKey
-from .entra import SCOPE, EntraToken, TokenCredential
+from .auth.entra import SCOPE, EntraToken, TokenCredential
+from .auth.keys import KeyHolder, SasToken, SignatureHolder, SubscriptionKey
 from .errors import InvalidCredential
-from .origin import endpoint
-from .transport import GuardedTransport
+from .wire.guard import GuardedTransport
+from .wire.origin import endpoint
 
 _ENVIRONMENT = ("AZURE_MAPS_SUBSCRIPTION_KEY", "AZURE_MAPS_SAS_TOKEN", "AZURE_MAPS_CLIENT_ID")
 

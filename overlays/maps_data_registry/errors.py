@@ -26,7 +26,7 @@ import httpx
 from maps_data_registry_client.models import LongRunningOperationResult, MapsErrorDetail, MapsInnerError
 from maps_data_registry_client.types import Unset
 
-from .retry_after import retry_after
+from .polling.retry_after import retry_after
 
 T = TypeVar("T")
 

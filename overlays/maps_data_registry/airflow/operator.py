@@ -10,8 +10,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from maps_data_registry.errors import DataRegistryError, OperationFailed
-from maps_data_registry.operations import watch_operation
-from maps_data_registry.policy import OperationUpdate, PollingPolicy
+from maps_data_registry.polling.operations import watch_operation
+from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy
 from maps_data_registry_client.models import LongRunningOperationResult
 
 from .hook import DEFAULT_CONNECTION, DataRegistryHook

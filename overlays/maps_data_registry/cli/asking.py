@@ -10,9 +10,9 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from maps_data_registry.errors import DataRegistryError, OperationFailed
-from maps_data_registry.many import wait_for_operations_async
-from maps_data_registry.operations import watch_operation
-from maps_data_registry.policy import OperationUpdate, PollingPolicy, limit
+from maps_data_registry.polling.many import wait_for_operations_async
+from maps_data_registry.polling.operations import watch_operation
+from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy, limit
 from maps_data_registry_client import AuthenticatedClient
 
 from .inputs import Access, UsageError, read_operations

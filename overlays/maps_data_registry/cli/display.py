@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from maps_data_registry.policy import Clock, OperationUpdate
+from maps_data_registry.polling.policy import Clock, OperationUpdate
 
 from .lines import Lines, is_terminal, told
 from .report import Record

@@ -13,7 +13,7 @@ from maps_data_registry.errors import (
     TokenUnavailable,
     one_line,
 )
-from maps_data_registry.policy import Clock, OperationUpdate
+from maps_data_registry.polling.policy import Clock, OperationUpdate
 
 from .report import OUTCOMES, Exit, Record, count, totals
 

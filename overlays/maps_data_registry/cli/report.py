@@ -17,8 +17,8 @@ from maps_data_registry.errors import (
     known,
     one_line,
 )
-from maps_data_registry.origin import OPERATION_ID
-from maps_data_registry.policy import OperationUpdate
+from maps_data_registry.polling.policy import OperationUpdate
+from maps_data_registry.wire.origin import OPERATION_ID
 
 
 class Exit(IntEnum):

@@ -13,7 +13,7 @@ import anyio
 import anyio.lowlevel
 from starlette.responses import Response
 
-from maps_data_registry.policy import Clock
+from maps_data_registry.polling.policy import Clock
 
 from .faults import Poll, retry_after
 from .journal import Entry

@@ -18,9 +18,10 @@ from weakref import WeakKeyDictionary
 import anyio
 import httpx
 
+from maps_data_registry.errors import UntrustedOrigin
+
 from .background import running_loop
 from .deadline import TOO_SLOW, deadline, time_left
-from .errors import UntrustedOrigin
 from .incoming import Incoming, mask_error
 from .origin import is_loopback, origin_of, origin_text
 
@@ -126,7 +127,7 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             if not isinstance(self._inner, httpx.BaseTransport):
                 raise TypeError("transport=… is for the async client only")
             return self._inner
-        from .backend import DeadlineBackend  # httpcore, and with it trio where there is one: not before it is needed
+        from .sockets import DeadlineBackend  # httpcore, and with it trio where there is one: not before it is needed
 
         transport = httpx.HTTPTransport(**self._settings())
         transport._pool._network_backend = DeadlineBackend()  # httpx hands no backend through

@@ -9,7 +9,7 @@ import re
 
 import httpx
 
-from .errors import InvalidOperation, one_line
+from maps_data_registry.errors import InvalidOperation, one_line
 
 GEOGRAPHIES = ("us", "eu")
 """The values of the contract's server variable."""

@@ -4,7 +4,7 @@ import zlib
 
 import httpx
 
-from .errors import InvalidResponse
+from maps_data_registry.errors import InvalidResponse
 
 MAX_REPLY_BYTES = 1024 * 1024
 """The longest body that is read, compressed or not. The contract's replies are a few hundred bytes."""

@@ -25,12 +25,12 @@ import httpx
 from anyio.lowlevel import checkpoint
 from attrs import define, field, frozen
 
+from maps_data_registry.errors import DataRegistryError, OperationFailed, OperationTimeout, ServiceError
 from maps_data_registry_client.models import LongRunningOperationResult
 
-from .errors import DataRegistryError, OperationFailed, OperationTimeout, ServiceError
+from .decision import Polling, fetch_async
 from .operations import Operation, begin, questions
 from .policy import Clock, OperationUpdate, PollingPolicy, Timeout
-from .polling import Polling, fetch_async
 
 MAX_PENDING = 100_000
 """Operations held at once: read from the iterable, with an outcome that has not been taken yet."""

@@ -14,16 +14,16 @@ from functools import lru_cache, partial
 
 import httpx
 
+from maps_data_registry.errors import DataRegistryError
+from maps_data_registry.wire.origin import operation_id
 from maps_data_registry_client import AuthenticatedClient
 
 # The one underscore name that is used of the generated code: its I/O-free half, which builds a request's parts.
 from maps_data_registry_client.api.data_registry.get_operation import _get_kwargs
 from maps_data_registry_client.models import LongRunningOperationResult
 
-from .errors import DataRegistryError
-from .origin import operation_id
+from .decision import Polling, drive, drive_async, fetch, fetch_async
 from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy, Timeout
-from .polling import Polling, drive, drive_async, fetch, fetch_async
 from .replies import Reply, read_result
 from .retry_after import retry_after
 

@@ -7,9 +7,9 @@ from typing import Self
 import httpx
 from attrs import evolve
 
+from maps_data_registry.wire.background import Background, running_loop
 from maps_data_registry_client import AuthenticatedClient
 
-from .background import Background, running_loop
 from .operations import Operation
 from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy, Timeout, limit
 from .scheduler import Outcome, Scheduler

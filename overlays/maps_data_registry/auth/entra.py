@@ -17,8 +17,9 @@ import anyio.to_thread
 import httpx
 from anyio.lowlevel import RunVar
 
-from .auth import Credential, visible_ascii
-from .errors import InvalidCredential, TokenUnavailable
+from maps_data_registry.errors import InvalidCredential, TokenUnavailable
+
+from .keys import Credential, visible_ascii
 
 SCOPE = "https://atlas.microsoft.com/.default"
 """The contract's scope, right for the public cloud."""

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol
 
 import httpx
 
-from .errors import InvalidCredential
+from maps_data_registry.errors import InvalidCredential
 
 _log = logging.getLogger("maps_data_registry")
 

@@ -5,9 +5,7 @@ from typing import Any
 
 import httpx
 
-from maps_data_registry_client.models import LongRunningOperationResult, MapsErrorDetail, MapsErrorResponse
-
-from .errors import (
+from maps_data_registry.errors import (
     AuthenticationFailed,
     DataRegistryError,
     InvalidResponse,
@@ -16,6 +14,7 @@ from .errors import (
     ServiceUnreachable,
     known,
 )
+from maps_data_registry_client.models import LongRunningOperationResult, MapsErrorDetail, MapsErrorResponse
 
 Reply = httpx.Response | httpx.RequestError | DataRegistryError
 """What became of a question: an answer, or what came instead of one."""

@@ -26,9 +26,7 @@ import anyio
 import httpx
 from attrs import frozen
 
-from maps_data_registry_client.models import LongRunningOperationResult
-
-from .errors import (
+from maps_data_registry.errors import (
     DataRegistryError,
     OperationFailed,
     OperationTimeout,
@@ -38,6 +36,8 @@ from .errors import (
     known,
     one_line,
 )
+from maps_data_registry_client.models import LongRunningOperationResult
+
 from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy, Timeout, limit
 from .replies import Reply, read_result
 from .retry_after import retry_after
