@@ -21,13 +21,14 @@ from typing import Any
 import attrs
 from airflow.sdk import BaseHook
 
-from maps_data_registry.airflow_provider import CONNECTION_TYPE, HOOK_NAME
 from maps_data_registry.auth.entra import EntraToken
 from maps_data_registry.auth.keys import Credential, SasToken, SubscriptionKey
 from maps_data_registry.connection import connect
 from maps_data_registry.errors import InvalidCredential
 from maps_data_registry.wire.origin import GEOGRAPHIES, endpoint
 from maps_data_registry_client import AuthenticatedClient
+
+from .provider import CONNECTION_TYPE, HOOK_NAME
 
 DEFAULT_CONNECTION = f"{CONNECTION_TYPE}_default"
 
