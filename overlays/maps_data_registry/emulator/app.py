@@ -18,7 +18,7 @@ from .checks import Refusal, authenticate, check_api_version, check_guid, invali
 from .journal import Entry
 from .namespace import Namespace
 from .page import script, show_page, stylesheet
-from .replies import refusal
+from .responses import refusal
 
 Find = Callable[[Request], Namespace]
 Act = Callable[[Request, Namespace, Entry], Awaitable[Response]]

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from maps_data_registry_schemas import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorDetail
 
-from .replies import JSON, OnTheWire, raw, refusal, render
+from .responses import JSON, OnTheWire, raw, refusal, render
 
 if TYPE_CHECKING:
     from .scenarios import Scenario

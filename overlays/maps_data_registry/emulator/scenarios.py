@@ -19,7 +19,7 @@ from starlette.responses import Response
 from maps_data_registry_schemas import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorDetail
 
 from .faults import FAULTS, HOSTILE_RETRY_AFTER, Poll, running
-from .replies import render
+from .responses import render
 
 ENDINGS = {
     "completes": "Running for a while, then Completed.",

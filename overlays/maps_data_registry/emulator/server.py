@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from .app import build_app
 from .namespace import Namespace
-from .replies import TRANSPORT
+from .responses import TRANSPORT
 from .scenarios import Scenario
 
 
