@@ -10,6 +10,7 @@ import threading
 import httpx
 import pytest
 
+from maps_data_registry import emulator
 from maps_data_registry.emulator import Emulator, serve
 
 from .conftest import KEY
@@ -106,16 +107,26 @@ def test_serve_takes_the_emulators_options() -> None:
 
 
 @pytest.mark.parametrize("module", ["pydantic", "starlette", "uvicorn"])
-def test_missing_extra_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+def test_a_missing_extra_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     forget(monkeypatch, module)
+    import maps_data_registry.emulator as fresh  # pytest's plugin needs no more than that
+
     with pytest.raises(ImportError, match=EXTRA):
-        import maps_data_registry.emulator  # noqa: F401
+        _ = fresh.Emulator
 
 
-def test_other_missing_modules_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_missing_module_is_reported_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     forget(monkeypatch, "html")
+    import maps_data_registry.emulator as fresh
+
     with pytest.raises(ModuleNotFoundError, match="html"):
-        import maps_data_registry.emulator  # noqa: F401
+        _ = fresh.Emulator
+
+
+def test_only_public_names_are_offered() -> None:
+    assert dir(emulator) == sorted(emulator.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Server'"):
+        _ = emulator.Server  # type: ignore[attr-defined] # not public: that is the point
 
 
 def forget(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
