@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .journal import Entry
     from .namespace import Namespace, Operation
+    from .options import OPTIONS
     from .scenarios import NAMES, Scenario
     from .server import Emulator, serve
 else:
@@ -28,6 +29,7 @@ def __dir__() -> list[str]:
 
 _MODULES = {
     "NAMES": "scenarios",
+    "OPTIONS": "options",
     "Emulator": "server",
     "Entry": "journal",
     "Namespace": "namespace",
@@ -36,4 +38,4 @@ _MODULES = {
     "serve": "server",
 }
 
-__all__ = ["NAMES", "Emulator", "Entry", "Namespace", "Operation", "Scenario", "serve"]
+__all__ = ["NAMES", "OPTIONS", "Emulator", "Entry", "Namespace", "Operation", "Scenario", "serve"]
