@@ -13,7 +13,7 @@ from pathlib import Path
 import griffe
 from contract_diff import Change
 
-GENERATED = ("maps_data_registry_client", "maps_data_registry_schemas")
+GENERATED = ("maps_data_registry_client", "maps_data_registry_schemas", "maps_data_registry_contract")
 OVERLAYS = ("maps_data_registry", "maps_data_registry.emulator")
 
 Objects = dict[str, griffe.Object]

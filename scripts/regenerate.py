@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Turn spec/data-registry.yaml into the packages under generated/.
 
-The document is validated first. Both packages are then rendered into an empty folder by the
-pinned generators, each file gets a line that says where it comes from, and the result takes the
-place of generated/ in one move. Nothing else decides a byte of the output: not the current
-directory, not the tools on PATH, not the settings of this project's linters, not what was there.
+The document is validated first. The pinned generators then render two packages into an empty folder,
+and `contract_facts` a third with the facts that neither of them writes. Each file gets a line that says
+where it comes from, and the result replaces generated/ in one move. Nothing else decides a byte of the
+output: not the current directory, not the tools on PATH, not the settings of this project's linters,
+not what was there.
 
 Exit codes: 0 done, or nothing to do; 1 with --check, generated/ is stale; 2 the document or the
 tool set is broken, and generated/ was not touched.
@@ -27,11 +28,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import contract_facts
 from document import Broken, load
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT = "maps_data_registry_client"
 SCHEMAS = "maps_data_registry_schemas"
+CONTRACT = "maps_data_registry_contract"
 HEADER = "# Generated from spec/data-registry.yaml by scripts/regenerate.py: change the spec, not this file.\n"
 
 Files = dict[str, bytes]
@@ -49,6 +52,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         with tempfile.TemporaryDirectory(prefix=".generated-", dir=root) as scratch:
             rendered = Path(scratch) / "generated"
             render(root / "spec", rendered)
+            render_facts(document, rendered)
             require_complete(document, rendered)
             before, after = read_tree(current), read_tree(rendered)
             if not check and before != after:
@@ -81,7 +85,7 @@ def require_pinned_tools(root: Path) -> None:
 
 
 def render(spec: Path, target: Path) -> None:
-    """Write both packages into the new folder *target*."""
+    """Run both generators, which write a package each into the new folder *target*."""
     document = spec / "data-registry.yaml"
     (target / SCHEMAS).mkdir(parents=True)
     client = (
@@ -102,6 +106,14 @@ def render(spec: Path, target: Path) -> None:
         path.write_text(HEADER + path.read_text(encoding="utf-8"), encoding="utf-8")
     for package in (CLIENT, SCHEMAS):
         (target / package / "py.typed").touch()
+
+
+def render_facts(document: dict[str, Any], target: Path) -> None:
+    """Write the package with the document's facts."""
+    package = target / CONTRACT
+    package.mkdir(exist_ok=True)
+    (package / "__init__.py").write_text(HEADER + contract_facts.module(document), encoding="utf-8")
+    (package / "py.typed").touch()
 
 
 def run(tool: str, *arguments: str | Path, cwd: Path) -> None:
