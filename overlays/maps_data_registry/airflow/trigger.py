@@ -7,9 +7,10 @@ from typing import Any
 import attrs
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from maps_data_registry.errors import DataRegistryError, one_line
+from maps_data_registry.errors import DataRegistryError
 from maps_data_registry.polling.operations import watch_operation_async
 from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy
+from maps_data_registry.text import one_line
 from maps_data_registry_client.models import LongRunningOperationResult
 
 from .hook import DataRegistryHook, shared_client

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from maps_data_registry.errors import DataRegistryError, OperationFailed
 from maps_data_registry.polling.many import wait_for_operations_async
 from maps_data_registry.polling.operations import watch_operation
-from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy, limit
+from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy, timeout_seconds
 from maps_data_registry_client import AuthenticatedClient
 
 from .inputs import Access, UsageError, read_operations
@@ -87,7 +87,7 @@ class Wait:
 
     def _policy(self) -> PollingPolicy:
         try:
-            limit(self.timeout)
+            timeout_seconds(self.timeout)
             policy = PollingPolicy(interval=self.interval)
         except ValueError as error:
             raise UsageError(str(error)) from error
@@ -116,7 +116,7 @@ class Wait:
             policy=policy,
             on_update=lines.poll,
         )
-        async with client, contextlib.aclosing(outcomes), contextlib.AsyncExitStack() as stack:
+        async with client, outcomes, contextlib.AsyncExitStack() as stack:
             stack.callback(asyncio.create_task(lines.refresh()).cancel)
             async for outcome in outcomes:
                 name = str(outcome.operation_id)
