@@ -42,7 +42,7 @@ def test_twins_take_the_same_arguments(name: str) -> None:
 
 
 def test_what_the_contract_says_is_said_once_more_and_agrees() -> None:
-    from .test_spec import DOCUMENT
+    from .contract.test_spec import DOCUMENT
 
     server = DOCUMENT["servers"][0]
     assert list(origin.GEOGRAPHIES) == server["variables"]["geography"]["enum"]
