@@ -9,7 +9,7 @@ import pytest
 
 from maps_data_registry_client.api.data_registry import get_operation
 
-OVERLAY = Path(__file__).parent.parent / "overlays" / "maps_data_registry"
+OVERLAY = Path(__file__).parents[2] / "overlays" / "maps_data_registry"
 ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
 
 
