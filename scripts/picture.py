@@ -17,8 +17,8 @@ from rich.console import Console
 
 import maps_data_registry.wire.aiohttp_transport  # noqa: F401 # now, so that it takes no time of the wait's
 from maps_data_registry import Clock, SubscriptionKey, connect, wait_for_operations_async
-from maps_data_registry.cli.display import Display
-from maps_data_registry.cli.report import record_of
+from maps_data_registry.cli.live_table import Display
+from maps_data_registry.cli.records import record_of
 from maps_data_registry.emulator import Emulator
 
 PICTURE = Path(__file__).with_name("wait.svg")

@@ -15,7 +15,7 @@ from maps_data_registry.errors import (
 from maps_data_registry.polling.policy import Clock, OperationUpdate
 from maps_data_registry.text import one_line
 
-from .report import OUTCOMES, Exit, Record, count, totals
+from .records import OUTCOMES, Exit, Record, count, totals
 
 _WITH_ADVICE = (AuthenticationFailed, OperationNotFound, InvalidResponse, TokenUnavailable)
 _FEW = 10  # operations of which each poll is told

@@ -16,10 +16,10 @@ from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy, ti
 from maps_data_registry_client import AuthenticatedClient
 
 from .inputs import Access, UsageError, read_operations
-from .journal import Journal
-from .lines import Lines, is_terminal
 from .logs import logging_to
-from .report import Exit, record_of
+from .output import Lines, is_terminal
+from .records import Exit, record_of
+from .results_file import Journal
 
 FEW = 10
 """Operations that are named at the end, where there may be thousands."""
@@ -96,7 +96,7 @@ class Wait:
     def _lines(self, operations: Sequence[str]) -> Lines:
         if not (self.progress and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"):
             return Lines(operations, as_json=self.as_json)
-        from .display import Display  # rich: not where nobody sees it
+        from .live_table import Display  # rich: not where nobody sees it
 
         return Display(operations, as_json=self.as_json)
 
