@@ -16,7 +16,7 @@ import review
 
 import maps_data_registry.emulator
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "spec" / "data-registry.yaml"
 LOADED = document.load(SPEC)
 CONTRACT: dict[str, Any] = document.resolved(LOADED, LOADED, SPEC)

@@ -13,7 +13,7 @@ import maps_data_registry_schemas as schemas
 from maps_data_registry_client import models
 from maps_data_registry_client.models import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorResponse
 
-SPEC = Path(__file__).parent.parent / "spec" / "data-registry.yaml"
+SPEC = Path(__file__).parents[2] / "spec" / "data-registry.yaml"
 DOCUMENT = load(SPEC)
 GET_OPERATION = DOCUMENT["paths"]["/dataRegistries/operations/{operationId}"]["get"]
 
