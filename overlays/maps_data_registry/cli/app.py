@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from . import emulator_command
+
 ABOUT = "Know when an Azure Maps data register or replace operation is done, or why it failed."
 
 OPERATIONS = """OPERATION is an operation id, an Operation-Location URL, or - to read them from standard input, one per
@@ -174,28 +176,7 @@ def wait(
     ).run(Access(geography, base_url, key_file, sas_file), operations or (), from_file, go_on)
 
 
-@app.command()
-def emulator(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    scenario: Annotated[
-        str,
-        typer.Option(help='What becomes of operations, e.g. "fails polls=3 retry_after=2". ? lists what there is.'),
-    ] = "completes",
-) -> int:
-    """Run a stand-in for the service until Ctrl+C. Its URL is the first line of standard output."""
-    from .inputs import UsageError
-
-    try:
-        from maps_data_registry.emulator import NAMES, serve
-
-        if scenario == "?":
-            typer.echo("\n".join(f"{name:24}{line}" for name, line in NAMES.items()))
-        else:
-            serve(typer.echo, host=host, port=port, scenario=scenario)
-    except (ImportError, ValueError) as error:
-        raise UsageError(str(error)) from error
-    return 0
+app.add_typer(emulator_command.app, name="emulator")
 
 
 def _command(ctx: typer.Context, operations: Sequence[str], leave_out: set[str]) -> str:
