@@ -297,7 +297,7 @@ def pending_names(count: int) -> list[str]:
 
 def replace(**parts: Callable[..., object]) -> None:
     """Put others in the place of the scheduler's own functions."""
-    from maps_data_registry import scheduler
+    from maps_data_registry.polling import scheduler
 
     for name, part in parts.items():
         setattr(scheduler, name, part)

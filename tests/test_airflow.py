@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from maps_data_registry import DataRegistryError, InvalidOperation, OperationTimeout, ServiceError
-from maps_data_registry.auth import SasToken, SubscriptionKey
+from maps_data_registry.auth.entra import EntraToken
+from maps_data_registry.auth.keys import SasToken, SubscriptionKey
 from maps_data_registry.emulator import Emulator
-from maps_data_registry.entra import EntraToken
 
 pytest.importorskip("airflow.sdk")
 

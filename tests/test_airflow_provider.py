@@ -1,11 +1,11 @@
 """What of the Airflow extra works, and is looked at, without Airflow."""
 
-import importlib
 from importlib import metadata, util
 
 import pytest
 
-import maps_data_registry.airflow_provider as provider
+from maps_data_registry import airflow
+from maps_data_registry.airflow import provider
 
 
 def test_airflow_finds_the_provider() -> None:
@@ -20,4 +20,9 @@ def test_airflow_finds_the_provider() -> None:
 @pytest.mark.skipif(util.find_spec("airflow") is not None, reason="Airflow is there")
 def test_without_airflow_one_line_says_what_to_install() -> None:
     with pytest.raises(ImportError, match=r"pip install 'maps-data-registry\[airflow\]'"):
-        importlib.import_module("maps_data_registry.airflow")
+        _ = airflow.DataRegistryHook
+
+
+def test_there_are_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = airflow.no_such_name  # type: ignore[attr-defined]

@@ -34,12 +34,11 @@ from maps_data_registry import (
     SubscriptionKey,
     UnrecognizedStatus,
     connect,
-    many,
-    scheduler,
     wait_for_operations,
     wait_for_operations_async,
 )
 from maps_data_registry.emulator import Namespace
+from maps_data_registry.polling import many, scheduler
 from maps_data_registry_client import AuthenticatedClient
 
 from .support import BASE_URL, KEY, LOCATION, client_of, failed, reply, running, scripted

@@ -24,9 +24,9 @@ from maps_data_registry import (
     wait_for_operation,
     wait_for_operation_async,
 )
-from maps_data_registry.backend import DeadlineBackend
-from maps_data_registry.deadline import deadline, time_left
-from maps_data_registry.transport import GuardedTransport, _proxy
+from maps_data_registry.wire.deadline import deadline, time_left
+from maps_data_registry.wire.guard import GuardedTransport, _proxy
+from maps_data_registry.wire.sockets import DeadlineBackend
 
 from .support import BASE_URL, ID, KEY, LOCATION, client_of, reply, scripted
 from .test_entra import ACCOUNT, WithInfo

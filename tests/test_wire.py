@@ -34,7 +34,7 @@ from maps_data_registry import (
     wait_for_operation,
     wait_for_operation_async,
 )
-from maps_data_registry.incoming import MAX_REPLY_BYTES
+from maps_data_registry.wire.incoming import MAX_REPLY_BYTES
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_client.api.data_registry import get_operation as generated
 

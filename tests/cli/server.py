@@ -9,9 +9,6 @@ import signal
 import sys
 from typing import Any
 
-import maps_data_registry.aiohttp_transport
-import maps_data_registry.cli.asking
-import maps_data_registry.cli.display  # noqa: F401 # imported here, once, so that no child has to
 from maps_data_registry.cli import main
 
 
