@@ -41,15 +41,8 @@ SCENARIOS = {
 
 async def run(url: str, display: LiveTable) -> None:
     client = connect(base_url=url, credential=SubscriptionKey("any-key-will-do-here"))
-<<<<<<< HEAD
-    outcomes = wait_for_operations_async(
-        client, display.operations, on_update=display.poll, clock=Clock(random=lambda: 0.5)
-    )
-    async with client, outcomes:
-=======
     outcomes = wait_for_operations_async(client, display.names, on_update=display.poll, clock=Clock(random=lambda: 0.5))
-    async with client, contextlib.aclosing(outcomes):
->>>>>>> cli
+    async with client, outcomes:
         async for outcome in outcomes:
             name = str(outcome.operation_id)
             display.end(record_of(name, outcome.error or display.polled[name][0]), outcome.error)
