@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from document import METHODS, Broken, Fault, Place, follow, hint, nodes, plain, read, report
+from contract_parts import parts
+from document import METHODS, Broken, Fault, Place, follow, hint, nodes, plain, read, report, resolved
 
 Object = tuple[Place, dict[str, Any], str]
 
@@ -62,6 +63,7 @@ DROPPED = {
     " maxProperties dependentRequired dependentSchemas unevaluatedItems unevaluatedProperties $defs $id $anchor"
     " $schema $dynamicAnchor $dynamicRef",
 }
+SPECIFIED = " in the OpenAPI Specification 3.1"
 REMEDIES = {"security": "put it on each operation", "servers": "put it at the root of the document"}
 
 
@@ -72,9 +74,15 @@ def load(path: Path) -> dict[str, Any]:
         Broken: if it breaks a rule, with a line `file:line: place: what is wrong: what to do` for each fault.
     """
     document = read(path)
-    if faults := list(not_json(document)) or list(misplaced(document, path)) or list(invalid(document, path)):
-        raise report(path, faults)
+    if found := faults(document, path):
+        raise report(path, found)
     return document
+
+
+def faults(document: dict[str, Any], path: Path) -> list[Fault]:
+    """All faults of one kind: as long as there are such, the next kind cannot be judged."""
+    steps = (not_json(document), misplaced(document, path), endless(document), invalid(document, path))
+    return next(filter(None, map(list, steps)), [])
 
 
 def objects(node: Any, kind: str = "document", place: Place = ()) -> Iterator[Object]:
@@ -114,9 +122,11 @@ def misplaced(document: dict[str, Any], path: Path) -> Iterator[Fault]:
         if "$ref" in node:
             yield from wrong_reference((*place, "$ref"), node["$ref"], kind, document, path)
         yield from strange_members(place, node, kind)
+        yield from misshapen(place, node, kind)
         if kind == "operation":
             named[kind].append(((*place, "operationId"), str(node.get("operationId", ""))))
             yield from unnamed(place, node)
+            yield from undeclared(place, node, document, path)
             yield from unknown_schemes((*place, "security"), node.get("security"), schemes)
         if kind == "schema" and place[:-1] == ("components", "schemas"):
             named[kind].append((place, str(place[-1])))
@@ -131,6 +141,28 @@ def strange_members(place: Place, node: dict[str, Any], kind: str) -> Iterator[F
             yield (*place, member), f"the generators leave {member} out: {remedy}"
         elif member != "$ref" and not member.startswith("x-"):
             yield (*place, member), f"no member of the {words(kind)}: {hint(member, MEMBERS[kind], 'remove it')}"
+
+
+def endless(document: dict[str, Any]) -> Iterator[Fault]:
+    """Schemas that stand for themselves, or for one that stands for them, with no property or item between."""
+    schemas = document.get("components", {}).get("schemas", {})
+    for name in schemas:
+        reached, new = set[str](), {name}
+        while new:
+            reached |= new
+            references = [str(part["$ref"]) for one in new for part in parts(schemas.get(one)) if "$ref" in part]
+            new = {reference.rpartition("/")[2] for reference in references} - (reached - {name})
+            if name in new:
+                yield ("components", "schemas", name), "stands for itself: say what it is"
+                break
+
+
+def misshapen(place: Place, node: dict[str, Any], kind: str) -> Iterator[Fault]:
+    """Members that are no list, no map or no object where the grammar has one."""
+    for member, holds in MEMBERS[kind].items():
+        wanted = list if holds.startswith("[") else dict | bool if holds == "schema" else dict
+        if holds and member in node and not isinstance(node[member], wanted):
+            yield (*place, member), f"not {'a list' if wanted is list else 'an object'}: see {words(kind)}{SPECIFIED}"
 
 
 def wrong_reference(place: Place, target: Any, kind: str, document: dict[str, Any], path: Path) -> Iterator[Fault]:
@@ -161,6 +193,19 @@ def unnamed(place: Place, operation: dict[str, Any]) -> Iterator[Fault]:
         yield place, "an operation has no operationId: give it one, such as getOperation"
 
 
+def undeclared(place: Place, operation: dict[str, Any], document: dict[str, Any], path: Path) -> Iterator[Fault]:
+    """The parameters in an operation's path that it does not declare."""
+    try:
+        shared = document["paths"][place[1]].get("parameters", [])
+        found = resolved([*shared, *operation.get("parameters", [])], document, path)
+        declared = [parameter["name"] for parameter in found if parameter["in"] == "path"]
+    except (Broken, KeyError, TypeError):
+        return  # another rule says what is wrong with them
+    for name in re.findall("{(.*?)}", str(place[1])):
+        if name not in declared:
+            yield place[:2], f"{place[2]} declares no path parameter {name}: {hint(name, declared, 'add it')}"
+
+
 def unknown_schemes(place: Place, security: Any, schemes: list[str]) -> Iterator[Fault]:
     for number, way in enumerate(security if isinstance(security, list) else ()):
         for name in way if isinstance(way, dict) else ():
@@ -185,13 +230,18 @@ def invalid(document: dict[str, Any], path: Path) -> Iterator[Fault]:
     form = list(OpenAPIV31SpecValidator.schema_validator.iter_errors(document))
     kinds = {place: kind for place, _, kind in objects(document)}
     for fault in form or validator.iter_errors():
-        tail = tuple(fault.absolute_path)
+        tail = tuple(map(str, fault.absolute_path))  # of a schema: from there on, and a status is a number
         found = fault.instance if tail else fault.schema
-        whole = (place for place, node in nodes(document) if node is found and place[len(place) - len(tail) :] == tail)
+        ends = (
+            (place, tuple(map(str, place[len(place) - len(tail) :])))
+            for place, node in nodes(document)
+            if node is found
+        )
+        whole = (place for place, end in ends if end == tail)
         quoted = (("paths", name) for name in document.get("paths", {}) if repr(name) in fault.message)
         place = next(whole, tail or next(quoted, ()))
         while fault.context:  # the alternatives that do not fit: the deepest one is the one that was meant
             fault = max(fault.context, key=lambda error: len(error.absolute_path))
         what = textwrap.shorten(fault.message.splitlines()[0], 200, placeholder=" …")
         kind = next(kinds[place[:end]] for end in range(len(place), -1, -1) if place[:end] in kinds)
-        yield place, f"{what}: see {words(kind)} in the OpenAPI Specification 3.1"
+        yield place, f"{what}: see {words(kind)}{SPECIFIED}"
