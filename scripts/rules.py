@@ -1,56 +1,22 @@
 """What the document must keep to: OpenAPI 3.1, and of that what the generators turn into code.
 
-openapi-spec-validator judges the document, but it knows no lines, accepts any member of a schema, and fails
-on a reference to the wrong kind of object. So these are checked first, and its own findings are brought back to
-their line. What no generator reads is refused by name: the document would promise it and the code would not have it.
+openapi-spec-validator judges the document, but it accepts any member of a schema, and fails on a reference to the
+wrong kind of object. So these are checked first. What no generator reads is refused by name: the document would
+promise it, and the code would not have it.
 """
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from contract_parts import parts
-from document import METHODS, Broken, Fault, Place, follow, hint, nodes, plain, read, report, resolved
-
-Object = tuple[Place, dict[str, Any], str]
-
-# The members of each kind of object, and what they hold: `a=kind` one, `a=[kind]` a list, `a={kind}` by name.
-GRAMMAR = {
-    "document": "openapi info jsonSchemaDialect servers=[server] paths={pathItem} components=components tags=[tag]"
-    " externalDocs",
-    "server": "url description variables={serverVariable}",
-    "serverVariable": "enum default description",
-    "tag": "name description externalDocs",
-    "pathItem": " ".join(["summary description parameters=[parameter]", *(f"{name}=operation" for name in METHODS)]),
-    "operation": "tags summary description externalDocs operationId parameters=[parameter] requestBody=requestBody"
-    " responses={response} deprecated security",
-    "parameter": "name in description required deprecated allowEmptyValue style explode allowReserved schema=schema"
-    " content={mediaType} example examples={example}",
-    "header": "description required deprecated style explode schema=schema content={mediaType} example"
-    " examples={example}",
-    "requestBody": "description content={mediaType} required",
-    "response": "description headers={header} content={mediaType}",
-    "mediaType": "schema=schema example examples={example} encoding",
-    "example": "summary description value externalValue",
-    "securityScheme": "type description name in scheme bearerFormat flows openIdConnectUrl",
-    "components": "schemas={schema} responses={response} parameters={parameter} examples={example}"
-    " requestBodies={requestBody} headers={header} securitySchemes={securityScheme}",
-    "schema": "type format enum const default title description deprecated readOnly writeOnly example examples"
-    " externalDocs xml discriminator $comment multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength"
-    " minLength pattern maxItems minItems uniqueItems required contentEncoding contentMediaType contentSchema"
-    " properties={schema} additionalProperties=schema items=schema prefixItems=[schema]"
-    " allOf=[schema] anyOf=[schema] oneOf=[schema]",
-}
-MEMBERS = {
-    kind: {member: holds for member, _, holds in (word.partition("=") for word in text.split())}
-    for kind, text in GRAMMAR.items()
-}
-SECTIONS = {holds[1:-1]: section for section, holds in MEMBERS["components"].items()}
+from document import Broken, Fault, Place, follow, hint, nodes, plain, read, report, resolved
+from grammar import MEMBERS, SECTIONS, objects, see, words
+from validity import invalid
 
 # OpenAPI and JSON Schema know these too, but they leave no trace in what the generators write: a test holds that.
 DROPPED = {
@@ -63,7 +29,6 @@ DROPPED = {
     " maxProperties dependentRequired dependentSchemas unevaluatedItems unevaluatedProperties $defs $id $anchor"
     " $schema $dynamicAnchor $dynamicRef",
 }
-SPECIFIED = " in the OpenAPI Specification 3.1"
 REMEDIES = {"security": "put it on each operation", "servers": "put it at the root of the document"}
 
 
@@ -83,24 +48,6 @@ def faults(document: dict[str, Any], path: Path) -> list[Fault]:
     """All faults of one kind: as long as there are such, the next kind cannot be judged."""
     steps = (not_json(document), misplaced(document, path), endless(document), invalid(document, path))
     return next(filter(None, map(list, steps)), [])
-
-
-def objects(node: Any, kind: str = "document", place: Place = ()) -> Iterator[Object]:
-    """Every object of the document with its place and its kind, parents first; values in examples are none."""
-    if not isinstance(node, dict):
-        return
-    yield place, node, kind
-    for member, holds in MEMBERS[kind].items() if "$ref" not in node or kind == "schema" else ():
-        child, inner = node.get(member), holds.strip("[]{}")
-        if holds.startswith("["):
-            for number, item in enumerate(child if isinstance(child, list) else ()):
-                yield from objects(item, inner, (*place, member, number))
-        elif holds.startswith("{"):
-            for name, item in child.items() if isinstance(child, dict) else ():
-                if not (inner in {"pathItem", "response"} and name.startswith("x-")):
-                    yield from objects(item, inner, (*place, member, name))
-        elif holds:
-            yield from objects(child, inner, (*place, member))
 
 
 def not_json(document: dict[str, Any]) -> Iterator[Fault]:
@@ -162,7 +109,7 @@ def misshapen(place: Place, node: dict[str, Any], kind: str) -> Iterator[Fault]:
     for member, holds in MEMBERS[kind].items():
         wanted = list if holds.startswith("[") else dict | bool if holds == "schema" else dict
         if holds and member in node and not isinstance(node[member], wanted):
-            yield (*place, member), f"not {'a list' if wanted is list else 'an object'}: see {words(kind)}{SPECIFIED}"
+            yield (*place, member), f"not {'a list' if wanted is list else 'an object'}: {see(kind)}"
 
 
 def wrong_reference(place: Place, target: Any, kind: str, document: dict[str, Any], path: Path) -> Iterator[Fault]:
@@ -181,11 +128,6 @@ def wrong_reference(place: Place, target: Any, kind: str, document: dict[str, An
         yield place, f"{target} is no {words(kind)}: refer to one in {begin}"
     elif kind != "schema" and isinstance(found, dict) and "$ref" in found:
         yield place, f"{target} is itself a reference: refer to {found['$ref']}"
-
-
-def words(kind: str) -> str:
-    """`pathItem` as OpenAPI writes it: `Path Item Object`."""
-    return re.sub("(?<!^)(?=[A-Z])", " ", kind[:1].upper() + kind[1:]) + " Object"
 
 
 def unnamed(place: Place, operation: dict[str, Any]) -> Iterator[Fault]:
@@ -220,28 +162,3 @@ def collisions(named: list[tuple[Place, str]]) -> Iterator[Fault]:
         for there, other in named:
             if place != there and name and plain(name) == plain(other):
                 yield place, f"{name} and {other} ({'.'.join(map(str, there))}) are one name in Python: rename one"
-
-
-def invalid(document: dict[str, Any], path: Path) -> Iterator[Fault]:
-    """What openapi-spec-validator objects to: first to the form of each object, then to how they fit together."""
-    from openapi_spec_validator import OpenAPIV31SpecValidator
-
-    validator = OpenAPIV31SpecValidator(document, base_uri=path.as_uri())
-    form = list(OpenAPIV31SpecValidator.schema_validator.iter_errors(document))
-    kinds = {place: kind for place, _, kind in objects(document)}
-    for fault in form or validator.iter_errors():
-        tail = tuple(map(str, fault.absolute_path))  # of a schema: from there on, and a status is a number
-        found = fault.instance if tail else fault.schema
-        ends = (
-            (place, tuple(map(str, place[len(place) - len(tail) :])))
-            for place, node in nodes(document)
-            if node is found
-        )
-        whole = (place for place, end in ends if end == tail)
-        quoted = (("paths", name) for name in document.get("paths", {}) if repr(name) in fault.message)
-        place = next(whole, tail or next(quoted, ()))
-        while fault.context:  # the alternatives that do not fit: the deepest one is the one that was meant
-            fault = max(fault.context, key=lambda error: len(error.absolute_path))
-        what = textwrap.shorten(fault.message.splitlines()[0], 200, placeholder=" …")
-        kind = next(kinds[place[:end]] for end in range(len(place), -1, -1) if place[:end] in kinds)
-        yield place, f"{what}: see {words(kind)}{SPECIFIED}"
