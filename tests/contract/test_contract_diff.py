@@ -1,8 +1,10 @@
 """The contract's side of a review: what is said of each difference between two documents, and whether it breaks."""
 
 import copy
+import itertools
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import contract_diff
@@ -244,3 +246,44 @@ def test_no_difference_goes_unnoticed() -> None:
     assert contract_diff.changes(DOCUMENT, copy.deepcopy(DOCUMENT)) == []
     unnoticed = [place for place in every_value() if not contract_diff.changes(DOCUMENT, edited(place, "other"))]
     assert unnoticed == []
+
+
+def many(times: int) -> dict[str, Any]:
+    """A document with everything of the small one so many times."""
+    whole: dict[str, Any] = {"paths": {}, "components": {"schemas": {}}}
+    for number in range(times):
+        one = json.loads(json.dumps(DOCUMENT).replace("#/components/schemas/", f"#/components/schemas/N{number}"))
+        for path, item in one["paths"].items():
+            operations = {key: value | {"operationId": f"{key}{number}"} for key, value in item.items()}
+            whole["paths"][f"/{number}{path}"] = operations
+        whole["components"]["schemas"] |= {
+            f"N{number}{name}": schema for name, schema in one["components"]["schemas"].items()
+        }
+    return whole
+
+
+def calls_of(function: Callable[[], object]) -> int:
+    """How many Python functions run: a measure of work that no other load of the machine changes."""
+    count = itertools.count()
+    previous = sys.getprofile()
+    sys.setprofile(lambda *_: next(count) and None)
+    try:
+        function()
+    finally:
+        sys.setprofile(previous)
+    return next(count)
+
+
+@pytest.mark.slow
+def test_the_work_grows_with_the_document_and_no_faster() -> None:
+    small, large = (
+        calls_of(lambda n=n: contract_diff.changes(many(n), edit_all(many(n))))  # type: ignore[misc]
+        for n in (20, 200)
+    )
+    assert large < 11 * small
+
+
+def edit_all(document: dict[str, Any]) -> dict[str, Any]:
+    """The same with every type changed."""
+    changed: dict[str, Any] = json.loads(json.dumps(document).replace('"type": "string"', '"type": "integer"'))
+    return changed
