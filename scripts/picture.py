@@ -13,12 +13,12 @@ import math
 import time
 from pathlib import Path
 
+import maps_data_registry.wire.aiohttp_transport  # noqa: F401 # now, so that it takes no time of the wait's
 from rich.console import Console
 
-import maps_data_registry.wire.aiohttp_transport  # noqa: F401 # now, so that it takes no time of the wait's
 from maps_data_registry import Clock, SubscriptionKey, connect, wait_for_operations_async
-from maps_data_registry.cli.display import Display
-from maps_data_registry.cli.report import record_of
+from maps_data_registry.cli.live_table import Display
+from maps_data_registry.cli.records import record_of
 from maps_data_registry.emulator import Emulator
 
 PICTURE = Path(__file__).with_name("wait.svg")
@@ -44,7 +44,7 @@ async def run(url: str, display: Display) -> None:
     outcomes = wait_for_operations_async(
         client, display.operations, on_update=display.poll, clock=Clock(random=lambda: 0.5)
     )
-    async with client, contextlib.aclosing(outcomes):
+    async with client, outcomes:
         async for outcome in outcomes:
             name = str(outcome.operation_id)
             display.end(record_of(name, outcome.error or display.polled[name][0]), outcome.error)

@@ -124,7 +124,7 @@ def test_each_poll_of_a_few_is_told(emulator: Namespace, run: Run) -> None:
 
 
 def test_many_are_told_as_totals(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maps_data_registry.cli.lines._PAUSE", 0.0)
+    monkeypatch.setattr("maps_data_registry.cli.output._PAUSE", 0.0)
     ids = [emulator.start_operation().id for _ in range(12)]
     done = run("wait", *at(emulator), *ids)
     assert done.code == 0
@@ -311,7 +311,7 @@ def test_the_module_is_the_command_and_its_help_imports_nothing_heavy() -> None:
     assert not imported & {"aiohttp", "anyio", "asyncio", "attrs", "httpx", "maps_data_registry_client", "rich"}
 
 
-@pytest.mark.parametrize(("missing", "importer"), [("typer", "app"), ("rich", "display")])
+@pytest.mark.parametrize(("missing", "importer"), [("typer", "app"), ("rich", "live_table")])
 def test_a_missing_extra_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch, missing: str, importer: str) -> None:
     for name in list(sys.modules):
         if name.partition(".")[0] == missing or name == f"maps_data_registry.cli.{importer}":

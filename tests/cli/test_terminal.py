@@ -162,7 +162,7 @@ def test_ctrl_c_at_any_moment(emulator: Namespace, server: Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["typer", "httpx", "maps_data_registry.cli.asking", "aiohttp"])
+@pytest.mark.parametrize("module", ["typer", "httpx", "maps_data_registry.cli.commands", "aiohttp"])
 def test_ctrl_c_while_modules_are_imported(emulator: Namespace, module: str) -> None:
     [name] = start(emulator, LONG)
     command = [sys.executable, "-v", "-m", "maps_data_registry", *waiting(emulator), name]

@@ -109,11 +109,11 @@ def status(
     verbose: Verbose = False,
 ) -> int:
     """Ask once how operations stand."""
-    from . import asking
+    from . import commands
     from .inputs import Access
 
     access = Access(geography, base_url, key_file, sas_file)
-    return asking.status(access, operations or (), from_file, as_json=output == "json", verbose=verbose)
+    return commands.status(access, operations or (), from_file, as_json=output == "json", verbose=verbose)
 
 
 @app.command(epilog=CODES)
@@ -156,7 +156,7 @@ def wait(
     verbose: Verbose = False,
 ) -> int:
     """Wait until operations have ended, however many."""
-    from .asking import FEW, Wait
+    from .commands import FEW, Wait
     from .inputs import Access
 
     def go_on(left: Sequence[str]) -> str:

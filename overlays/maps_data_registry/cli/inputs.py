@@ -14,7 +14,8 @@ from attrs import frozen
 from maps_data_registry.auth.keys import SasToken, SubscriptionKey
 from maps_data_registry.connection import connect
 from maps_data_registry.errors import InvalidOperation
-from maps_data_registry.wire.origin import endpoint, operation_id
+from maps_data_registry.polling.location import operation_id
+from maps_data_registry.wire.origin import endpoint
 from maps_data_registry_client import AuthenticatedClient
 
 _MAX_FAULTS = 10  # bad lines that are shown

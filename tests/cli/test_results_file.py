@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from maps_data_registry.cli.inputs import UsageError
-from maps_data_registry.cli.journal import Journal
-from maps_data_registry.cli.report import Record
+from maps_data_registry.cli.records import Record
+from maps_data_registry.cli.results_file import Journal
 from maps_data_registry.emulator import Namespace
 
 from .conftest import Run

@@ -14,11 +14,10 @@ from maps_data_registry.errors import (
     OperationFailed,
     OperationTimeout,
     UnrecognizedStatus,
-    known,
-    one_line,
 )
+from maps_data_registry.polling.location import OPERATION_ID
 from maps_data_registry.polling.policy import OperationUpdate
-from maps_data_registry.wire.origin import OPERATION_ID
+from maps_data_registry.text import one_line, unset_to_none
 
 
 class Exit(IntEnum):
@@ -102,7 +101,7 @@ def record_of(operation_id: str, seen: OperationUpdate | DataRegistryError) -> R
     else:
         outcome = next(word for kind, word in _OUTCOMES_OF_ERRORS if isinstance(seen, kind))
         message, last, error = str(seen.args[0]), seen.last, getattr(seen, "error", None)
-    status = known(last.status) if last else None
+    status = unset_to_none(last.status) if last else None
     return Record(
         operation_id=operation_id,
         outcome=outcome,

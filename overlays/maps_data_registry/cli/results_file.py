@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from .inputs import UsageError
-from .report import Record
+from .records import Record
 
 _BEGINNING = b'{"operation_id": "'  # of every line
 

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from maps_data_registry.polling.policy import Clock, OperationUpdate
 
-from .lines import Lines, is_terminal, told
-from .report import Record
+from .output import Lines, is_terminal, told
+from .records import Record
 
 _REFRESH = 0.25  # seconds
 _AROUND = 4  # lines that are no rows: heading, "and … more", totals, the cursor's

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from maps_data_registry import OperationFailed, OperationUpdate
-from maps_data_registry.cli.display import Display
-from maps_data_registry.cli.lines import Lines
-from maps_data_registry.cli.report import Record, record_of
+from maps_data_registry.cli.live_table import Display
+from maps_data_registry.cli.output import Lines
+from maps_data_registry.cli.records import Record, record_of
 from maps_data_registry_client.models import LongRunningOperationResult
 from tests.support import VirtualClock
 

@@ -11,11 +11,11 @@ from maps_data_registry.errors import (
     InvalidResponse,
     OperationNotFound,
     TokenUnavailable,
-    one_line,
 )
 from maps_data_registry.polling.policy import Clock, OperationUpdate
+from maps_data_registry.text import one_line
 
-from .report import OUTCOMES, Exit, Record, count, totals
+from .records import OUTCOMES, Exit, Record, count, totals
 
 _WITH_ADVICE = (AuthenticationFailed, OperationNotFound, InvalidResponse, TokenUnavailable)
 _FEW = 10  # operations of which each poll is told

@@ -12,14 +12,14 @@ from attrs import evolve, frozen
 from maps_data_registry.errors import DataRegistryError, OperationFailed
 from maps_data_registry.polling.many import wait_for_operations_async
 from maps_data_registry.polling.operations import watch_operation
-from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy, limit
+from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy, timeout_seconds
 from maps_data_registry_client import AuthenticatedClient
 
 from .inputs import Access, UsageError, read_operations
-from .journal import Journal
-from .lines import Lines, is_terminal
 from .logs import logging_to
-from .report import Exit, record_of
+from .output import Lines, is_terminal
+from .records import Exit, record_of
+from .results_file import Journal
 
 FEW = 10
 """Operations that are named at the end, where there may be thousands."""
@@ -87,7 +87,7 @@ class Wait:
 
     def _policy(self) -> PollingPolicy:
         try:
-            limit(self.timeout)
+            timeout_seconds(self.timeout)
             policy = PollingPolicy(interval=self.interval)
         except ValueError as error:
             raise UsageError(str(error)) from error
@@ -96,7 +96,7 @@ class Wait:
     def _lines(self, operations: Sequence[str]) -> Lines:
         if not (self.progress and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"):
             return Lines(operations, as_json=self.as_json)
-        from .display import Display  # rich: not where nobody sees it
+        from .live_table import Display  # rich: not where nobody sees it
 
         return Display(operations, as_json=self.as_json)
 
@@ -116,7 +116,7 @@ class Wait:
             policy=policy,
             on_update=lines.poll,
         )
-        async with client, contextlib.aclosing(outcomes), contextlib.AsyncExitStack() as stack:
+        async with client, outcomes, contextlib.AsyncExitStack() as stack:
             stack.callback(asyncio.create_task(lines.refresh()).cancel)
             async for outcome in outcomes:
                 name = str(outcome.operation_id)
