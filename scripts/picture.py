@@ -13,7 +13,7 @@ import math
 import time
 from pathlib import Path
 
-import maps_data_registry.wire.aiohttp_transport  # noqa: F401 # now, so that it takes no time of the wait's
+import maps_data_registry.wire.sockets  # noqa: F401 # now, so that it takes no time of the wait's
 from rich.console import Console
 
 from maps_data_registry import Clock, SubscriptionKey, connect, wait_for_operations_async
