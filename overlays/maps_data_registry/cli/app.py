@@ -12,6 +12,8 @@ from .options import Options, checked, parse_duration, parse_positive, parse_tim
 from .shell import quoted
 from .streams import OutputClosed, discard_output, prepare, write_note
 
+from . import emulator_command
+
 ABOUT = "Know when an Azure Maps data register or replace operation is done, or why it failed."
 
 DETAILS = """The credential comes from the environment (AZURE_MAPS_SUBSCRIPTION_KEY, AZURE_MAPS_SAS_TOKEN, or
@@ -137,28 +139,7 @@ def wait(
     ).run(command_for)
 
 
-@app.command()
-def emulator(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    scenario: Annotated[
-        str,
-        typer.Option(help='What becomes of operations, e.g. "fails polls=3 retry_after=2". ? lists what there is.'),
-    ] = "completes",
-) -> int:
-    """Run a stand-in for the service until Ctrl+C. Its URL is the first line of standard output."""
-    from .inputs import UsageError
-
-    try:
-        from maps_data_registry.emulator import NAMES, serve
-
-        if scenario == "?":
-            typer.echo("\n".join(f"{name:24}{line}" for name, line in NAMES.items()))
-        else:
-            serve(typer.echo, host=host, port=port, scenario=scenario)
-    except (ImportError, ValueError) as error:
-        raise UsageError(str(error)) from error
-    return 0
+app.add_typer(emulator_command.app, name="emulator")
 
 
 def _command_line(ctx: typer.Context, left_out: set[str], operations: Sequence[str]) -> str:
