@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from . import emulator_command
 from .options import Options, checked, parse_duration, parse_positive, parse_timeout
 from .shell import quoted
 from .streams import OutputClosed, discard_output, prepare, write_note
-
-from . import emulator_command
 
 ABOUT = "Know when an Azure Maps data register or replace operation is done, or why it failed."
 
