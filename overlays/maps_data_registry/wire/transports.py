@@ -88,9 +88,9 @@ class _Lent(httpx.AsyncByteStream):
         self._free = free
         self._is_open = is_open
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            yield chunk
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks: AsyncIterator[bytes] = self._stream.__aiter__()
+        return chunks
 
     async def aclose(self) -> None:
         await self._stream.aclose()
