@@ -13,9 +13,9 @@ import math
 import time
 from pathlib import Path
 
+import maps_data_registry.wire.sockets  # noqa: F401 # now, so that it takes no time of the wait's
 from rich.console import Console
 
-import maps_data_registry.wire.aiohttp_transport  # noqa: F401 # now, so that it takes no time of the wait's
 from maps_data_registry import Clock, SubscriptionKey, connect, wait_for_operations_async
 from maps_data_registry.cli.live_table import LiveTable
 from maps_data_registry.cli.records import record_of
@@ -42,7 +42,7 @@ SCENARIOS = {
 async def run(url: str, display: LiveTable) -> None:
     client = connect(base_url=url, credential=SubscriptionKey("any-key-will-do-here"))
     outcomes = wait_for_operations_async(client, display.names, on_update=display.poll, clock=Clock(random=lambda: 0.5))
-    async with client, contextlib.aclosing(outcomes):
+    async with client, outcomes:
         async for outcome in outcomes:
             name = str(outcome.operation_id)
             display.end(record_of(name, outcome.error or display.polled[name][0]), outcome.error)

@@ -4,9 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .auth.choose import credential_from_env
     from .auth.entra import EntraToken
     from .auth.keys import SasToken, SubscriptionKey
-    from .connection import connect, credential_from_env
+    from .connection import connect
     from .errors import (
         AuthenticationFailed,
         DataRegistryError,
@@ -33,31 +34,61 @@ if TYPE_CHECKING:
     )
     from .polling.policy import DEFAULT, Clock, OperationUpdate, PollingPolicy
     from .polling.scheduler import Outcome
+
+    __version__: str
 else:
 
     def __getattr__(name: str) -> object:
-        """Import the modules when a name is first used, so that the command's help need not wait for httpx."""
-        if name not in __all__:
+        """Import a name's module on first use: the command's help need not wait for httpx, nor a key for Entra."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("maps-data-registry")
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        modules = (import_module(f".{module}", __name__) for module in _MODULES)
-        return globals().setdefault(name, next(vars(module)[name] for module in modules if name in vars(module)))
+        return globals().setdefault(name, getattr(import_module(f".{_MODULES[name]}", __name__), name))
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-# In the order that loads least: a name is looked for from left to right.
-_MODULES = (
-    "errors",
-    "polling.policy",
-    "auth.keys",
-    "auth.entra",
-    "connection",
-    "polling.operations",
-    "polling.scheduler",
-    "polling.many",
-)
+_MODULES = {
+    name: module
+    for module, names in {
+        "auth.choose": ("credential_from_env",),
+        "auth.entra": ("EntraToken",),
+        "auth.keys": ("SasToken", "SubscriptionKey"),
+        "connection": ("connect",),
+        "errors": (
+            "AuthenticationFailed",
+            "DataRegistryError",
+            "InvalidCredential",
+            "InvalidOperation",
+            "InvalidResponse",
+            "OperationFailed",
+            "OperationNotFound",
+            "OperationTimeout",
+            "ServiceError",
+            "ServiceUnreachable",
+            "TokenUnavailable",
+            "UnrecognizedStatus",
+            "UntrustedOrigin",
+        ),
+        "polling.many": ("wait_for_operations", "wait_for_operations_async"),
+        "polling.operations": (
+            "get_operation",
+            "get_operation_async",
+            "wait_for_operation",
+            "wait_for_operation_async",
+            "watch_operation",
+            "watch_operation_async",
+        ),
+        "polling.policy": ("DEFAULT", "Clock", "OperationUpdate", "PollingPolicy"),
+        "polling.scheduler": ("Outcome",),
+    }.items()
+    for name in names
+}
 
 __all__ = [
     "DEFAULT",

@@ -1,30 +1,25 @@
-"""connect(): the one place that builds a client, and the choice of its credential."""
+"""connect(): the one place that builds a client."""
 
 import functools
-import os
 import ssl
-from collections.abc import Mapping
-from typing import Any, Literal
 
 import httpx
 
 from maps_data_registry_client import AuthenticatedClient
+from maps_data_registry_contract import Geography
 
-from .auth.entra import SCOPE, EntraToken, TokenCredential
-from .auth.keys import KeyHolder, SasToken, SignatureHolder, SubscriptionKey
-from .errors import InvalidCredential
-from .wire.guard import GuardedTransport
+from .auth.choose import SCOPE, AnyCredential, auth_of, credential_from_env
+from .wire.guard import Guard
+from .wire.incoming import MAX_REPLY_BYTES
 from .wire.origin import endpoint
-
-_ENVIRONMENT = ("AZURE_MAPS_SUBSCRIPTION_KEY", "AZURE_MAPS_SAS_TOKEN", "AZURE_MAPS_CLIENT_ID")
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 """Seconds for one step of a request: connecting, one read, one write."""
 
 
 def connect(
-    geography: Literal["us", "eu"] | None = None,
-    credential: httpx.Auth | KeyHolder | SignatureHolder | TokenCredential | None = None,
+    geography: Geography | None = None,
+    credential: AnyCredential | None = None,
     *,
     base_url: str | None = None,
     account_client_id: str | None = None,
@@ -32,12 +27,14 @@ def connect(
     timeout: httpx.Timeout = TIMEOUT,
     ssl_context: ssl.SSLContext | None = None,
     transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None = None,
+    max_reply_bytes: int = MAX_REPLY_BYTES,
 ) -> AuthenticatedClient:
     """Make a client of the service: a context manager, sync (`with`) and async (`async with`).
 
     What comes back is the generated client, and every generated function takes it. Both of its httpx clients
-    sign each request, talk to their own origin only, never follow a redirect, never wait for ever, read no
-    reply over 1 MiB and keep a connection for longer than the time between two polls. Nothing is sent yet.
+    sign each request, talk to their own origin only, never follow a redirect, keep no cookie, never wait for ever, and
+    keep a connection for longer than the time between two polls. A reply's headers are bounded at 64 KiB, its body at
+    *max_reply_bytes*. A forked child opens connections of its own. Nothing is sent yet.
 
     Args:
         geography: `us` or `eu`, where the Maps account is.
@@ -46,77 +43,35 @@ def connect(
         base_url: another endpoint instead of a geography, such as a private one or the emulator's.
         account_client_id: the Maps account's client id, which an azure-identity credential needs.
         scope: the scope of an azure-identity credential's tokens, which differs in sovereign clouds.
-        timeout: seconds for one step of a request. A wait and the transport bound the whole of it besides.
-        ssl_context: what to trust instead of the default certificate authorities.
-        transport: sends the requests instead of httpx and aiohttp, behind the same guard.
+        timeout: seconds for one step of a request. A wait and the transport bound the whole of it besides; only
+            looking up a host's name, and a sync credential's `get_token`, cannot be cut short in sync code.
+        ssl_context: what to trust instead of the default certificate authorities, or those of `SSL_CERT_FILE`.
+        transport: sends the requests instead of httpx's own transports, behind the same guard. A sync one serves the
+            sync functions, an async one the async functions and both `wait_for_operations`.
+        max_reply_bytes: the longest body of a reply that is read, 1 MiB by default.
 
     Raises:
-        ValueError: unless exactly one of *geography* and *base_url* is given, and is usable; for a proxy in the
-            environment that is not.
+        ValueError: unless exactly one of *geography* and *base_url* is given, and is usable; for a proxy or certificate
+            file in the environment that is not.
         InvalidCredential: for a credential that cannot be right.
         ImportError: for an Entra credential out of the environment without the `entra` extra.
+
+    A client that was closed, or left its `with`, raises httpx's RuntimeError when it is used again.
     """
     url = endpoint(geography, base_url)
-    auth = credential_from_env(scope=scope) if credential is None else _as_auth(credential, account_client_id, scope)
+    try:
+        auth = credential_from_env(scope=scope) if credential is None else auth_of(credential, account_client_id, scope)
+    finally:
+        del credential  # a traceback may show the arguments of its frames
+    guard = Guard(url, inner=transport, ssl_context=ssl_context, max_reply_bytes=max_reply_bytes)
     return AuthenticatedClient(
         base_url=str(url),
         token="",  # the credential is signed in by auth, for every request anew
         prefix="",
         timeout=timeout,
         headers={"Accept-Encoding": "identity", "User-Agent": _user_agent()},
-        httpx_args={"auth": auth, "transport": GuardedTransport(url, inner=transport, ssl_context=ssl_context)},
+        httpx_args={"auth": auth, "transport": guard},
     )
-
-
-def _as_auth(credential: Any, account_client_id: str | None, scope: str) -> httpx.Auth:
-    """The credential itself if it is an `httpx.Auth`, as this package's are, else the one that fits its shape.
-
-    Raises:
-        InvalidCredential: for a bare string, an unknown shape, or an Entra credential without *account_client_id*.
-    """
-    if isinstance(credential, httpx.Auth):
-        return credential
-    if hasattr(credential, "get_token") or hasattr(credential, "get_token_info"):
-        if account_client_id is None:
-            raise InvalidCredential(
-                "an Entra credential needs account_client_id=…: the Maps account's client id, "
-                "which the service asks for beside the token"
-            )
-        return EntraToken(credential, account_client_id, scope=scope)
-    if hasattr(credential, "key"):
-        return SubscriptionKey(credential)
-    if hasattr(credential, "signature"):
-        return SasToken(credential)
-    if isinstance(credential, str):
-        raise InvalidCredential("a bare string could be a key or a token: say SubscriptionKey(…) or SasToken(…)")
-    raise InvalidCredential(f"{type(credential).__name__} is no credential that this package knows")
-
-
-def credential_from_env(environ: Mapping[str, str] = os.environ, *, scope: str = SCOPE) -> httpx.Auth:
-    """The credential that the environment names.
-
-    `AZURE_MAPS_SUBSCRIPTION_KEY`, `AZURE_MAPS_SAS_TOKEN`, or `AZURE_MAPS_CLIENT_ID` (the Maps account's client id)
-    with azure-identity's default chain and *scope*.
-
-    Raises:
-        InvalidCredential: if none of the three is set, or more than one, or its value cannot be right.
-        ImportError: for `AZURE_MAPS_CLIENT_ID` without azure-identity.
-    """
-    found = [name for name in _ENVIRONMENT if environ.get(name)]
-    if len(found) != 1:
-        names = ", ".join(_ENVIRONMENT[:-1]) + " or " + _ENVIRONMENT[-1]
-        problem = f"{' and '.join(found)} are both set" if found else "no credential in the environment"
-        raise InvalidCredential(f"{problem}: set exactly one of {names}")
-    value = environ[found[0]]
-    if found[0] == "AZURE_MAPS_SUBSCRIPTION_KEY":
-        return SubscriptionKey(value)
-    if found[0] == "AZURE_MAPS_SAS_TOKEN":
-        return SasToken(value)
-    try:
-        from azure.identity import DefaultAzureCredential
-    except ImportError as error:
-        raise ImportError("AZURE_MAPS_CLIENT_ID needs: pip install 'maps-data-registry[entra]'") from error
-    return EntraToken(DefaultAzureCredential(), value, scope=scope)
 
 
 @functools.cache

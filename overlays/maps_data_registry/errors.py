@@ -1,10 +1,10 @@
 """Every exception of this package.
 
     DataRegistryError
-    ├── OperationFailed         the operation ended, without success
+    ├── OperationFailed         the operation ended without success
     ├── OperationTimeout        the wait's time was up first           (also a TimeoutError)
-    ├── UnrecognizedStatus      it ended in a word that nobody knows
-    ├── ServiceError            the service refused the question
+    ├── UnrecognizedStatus      it ended with a status that nobody knows
+    ├── ServiceError            the service refused the request
     │   ├── AuthenticationFailed    401, 403
     │   └── OperationNotFound       404
     ├── ServiceUnreachable      no reply came                          (also an httpx.TransportError)
@@ -19,29 +19,26 @@ Messages are one line, name the operation and the next step, and hold no credent
 
 import copyreg
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, Self
 
 import httpx
 
 from maps_data_registry_client.models import LongRunningOperationResult, MapsErrorDetail, MapsInnerError
 from maps_data_registry_client.types import Unset
 
-from .polling.retry_after import retry_after
-
-T = TypeVar("T")
+from .text import MAX_TEXT, one_line, unset_to_none
 
 _MAX_LINES = 100  # lines of an error tree that are shown
-_MAX_TEXT = 300  # characters of one text from the wire that are shown
 
-# The generated code asks `is UNSET`, so an unpickled or copied model needs the one and only UNSET again.
+# The generated code tests `is UNSET`, so an unpickled or copied model needs the one and only UNSET again.
 copyreg.pickle(Unset, lambda _: "UNSET")
 
 
 class DataRegistryError(Exception):
     """The base of everything that this package raises about the service and its operations.
 
-    An error that ends a wait knows how far the wait was: `operation_id`, `last` (the last result that
-    was read, or None), `polls` (questions asked) and `elapsed` (seconds since the wait began).
+    An error that ends a wait says how far the wait was: `operation_id`, `last` (the last result that was read, or
+    None), `polls` (requests sent) and `elapsed` (seconds since the wait began).
     """
 
     advice: str = ""
@@ -53,6 +50,13 @@ class DataRegistryError(Exception):
     def __init__(self, summary: str) -> None:
         super().__init__(one_line(summary))
 
+    def with_account(
+        self, operation_id: str, last: LongRunningOperationResult | None, polls: int, elapsed: float
+    ) -> Self:
+        """The same error, which now says how far the wait was that it ends."""
+        self.operation_id, self.last, self.polls, self.elapsed = operation_id, last, polls, elapsed
+        return self
+
     @property
     def next_step(self) -> str:
         """What to do or to call now, in a few words."""
@@ -60,7 +64,8 @@ class DataRegistryError(Exception):
 
     def __str__(self) -> str:
         subject = f"operation {self.operation_id}: " if self.operation_id else ""
-        return f"{subject}{self.args[0]}" + (f"; {self.next_step}" if self.next_step else "")
+        advice = f"; {self.next_step}" if self.next_step else ""
+        return f"{subject}{str(self.args[0]).rstrip('.;,') if advice else self.args[0]}{advice}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return copyreg.__newobj__, (type(self),), {**self.__dict__, "args": self.args}  # type: ignore[attr-defined]
@@ -70,19 +75,19 @@ GO_ON = 'to go on: wait_for_operation(client, "{operation}")'
 
 
 class _ErrorTree(DataRegistryError):
-    """What both kinds of refusal share: the service's own account, if it gave one."""
+    """What both kinds of refusal share: the error that the service described, if it did."""
 
     error: MapsErrorDetail | None
-    """The whole account, nested details and inner errors included."""
+    """The whole error, nested details and inner errors included."""
     code: str | None
-    """The service's word for what happened, meant for programs."""
+    """The service's code for what happened, meant for programs."""
     message: str | None
     """The service's sentence about it, meant for people."""
 
     def _take(self, error: MapsErrorDetail | None) -> None:
         self.error = error
-        self.code = known(error.code) if error else None
-        self.message = known(error.message) if error else None
+        self.code = unset_to_none(error.code) if error else None
+        self.message = unset_to_none(error.message) if error else None
 
     @property
     def tree(self) -> str:
@@ -93,19 +98,19 @@ class _ErrorTree(DataRegistryError):
 
 
 class OperationFailed(_ErrorTree):
-    """The operation ended without success. Asking again will not change that.
+    """The operation ended without success. Polling again will not change that.
 
-    `code`, `message`, `target` and `error` are the service's account of why, `result` its whole reply.
-    The service says this with status 200: https://learn.microsoft.com/rest/api/maps-data-registry.
+    `code`, `message`, `target` and `error` say why, in the service's words; `result` is its whole reply.
+    The service reports this with status 200: https://learn.microsoft.com/rest/api/maps-data-registry.
     """
 
-    advice = "mend the data and register it again"
+    advice = "fix the data and register it again"
 
     def __init__(self, result: LongRunningOperationResult) -> None:
         self.result = self.last = result
-        self._take(known(result.error))
-        self.target = known(self.error.target) if self.error else None
-        super().__init__(f"{known(result.status)}: {_headline(self.error) or 'the service gave no reason'}")
+        self._take(unset_to_none(result.error))
+        self.target = unset_to_none(self.error.target) if self.error else None
+        super().__init__(f"{unset_to_none(result.status)}: {_headline(self.error) or 'the service gave no reason'}")
 
 
 class OperationTimeout(DataRegistryError, TimeoutError):
@@ -115,12 +120,12 @@ class OperationTimeout(DataRegistryError, TimeoutError):
 
 
 class UnrecognizedStatus(DataRegistryError):
-    """The service names no time to ask again, so the operation is over, in a word that the policy does not know.
+    """The operation has ended, as no Retry-After names a next poll, with a status that the policy does not know.
 
-    The reply is in `last`. If the word is new and you know what it means, tell `PollingPolicy`.
+    The result is in `last`. If the status is new and you know what it means, add it to `PollingPolicy`.
     """
 
-    advice = "if you know the word, add it to PollingPolicy(succeeded=…) or PollingPolicy(failed=…)"
+    advice = "if you know the status, add it to PollingPolicy(succeeded=…) or PollingPolicy(failed=…)"
 
 
 class ServiceError(_ErrorTree):
@@ -132,19 +137,24 @@ class ServiceError(_ErrorTree):
 
     advice = GO_ON
 
-    def __init__(self, response: httpx.Response, error: MapsErrorDetail | None = None) -> None:
+    def __init__(
+        self, response: httpx.Response, error: MapsErrorDetail | None = None, *, retry_after: float | None = None
+    ) -> None:
         self.status_code = response.status_code
         self.headers = httpx.Headers(response.headers)
-        self.retry_after = retry_after(response.headers)
+        self.retry_after = retry_after
         self.request_id = response.headers.get("x-ms-request-id") or response.headers.get("request-id")
         self._take(error)
         self.code = response.headers.get("x-ms-error-code") or self.code
-        told = f": {self.message}" if self.message else ""
-        super().__init__(f"HTTP {self.status_code}{f' {self.code}' if self.code else ''}{told}")
+        message = f": {self.message}" if self.message else ""
+        super().__init__(f"HTTP {self.status_code}{f' {self.code}' if self.code else ''}{message}")
 
 
 class AuthenticationFailed(ServiceError):
-    """401 or 403: the credential is missing, wrong, switched off on the account, or may not do this."""
+    """401 or 403: the credential is missing, wrong, switched off on the account, or may not do this.
+
+    `__cause__` is a `TokenUnavailable` where the Entra credential gave no new token after a 401.
+    """
 
     advice = (
         "check that the credential belongs to an account of this geography, that keys or SAS tokens are not switched "
@@ -153,7 +163,7 @@ class AuthenticationFailed(ServiceError):
 
 
 class OperationNotFound(ServiceError):
-    """404: no such operation, at this geography, on this account; old ones are forgotten."""
+    """404: no such operation in this geography on this account; old ones are forgotten."""
 
     advice = "check the id, and that the client is connected to the geography that the data was registered in"
 
@@ -161,38 +171,47 @@ class OperationNotFound(ServiceError):
 class ServiceUnreachable(DataRegistryError, httpx.TransportError):
     """No reply came: refused, reset, cut off or too slow, more often in a row than the policy allows.
 
-    `__cause__` is what httpx reported.
+    `__cause__` is an error of httpx's class for it.
     """
 
     advice = GO_ON
 
-    def __init__(self, error: httpx.RequestError) -> None:
-        reason: BaseException | None = error
-        while reason and not str(reason):  # httpx's own text may be empty where that of its cause is not
-            reason = reason.__cause__ or reason.__context__
-        super().__init__(f"no reply: {type(error).__name__}: {reason or 'no reason given'}")
+    def __init__(self, error: httpx.RequestError, advice: str = GO_ON) -> None:
+        self.advice = advice
+        super().__init__(f"no reply from {error}" if str(error) else f"no reply: {type(error).__name__}")
         self._request = None  # httpx would keep the request here, and with it the credential
 
 
 class InvalidResponse(DataRegistryError):
-    """A reply came that cannot be read: not JSON, not an object, or too large.
+    """A reply came that cannot be read: not JSON in UTF-8, not an object, about another operation, or too long.
 
     `status_code` and `headers` are the reply's; `excerpt` is the beginning of its body, at most 300 characters.
     """
 
-    advice = "ask whether something between this machine and the service answers in its place"
+    advice = "check whether something between this machine and the service answers in its place"
 
-    def __init__(self, fault: str, *, status_code: int, headers: httpx.Headers, body: bytes = b"") -> None:
+    def __init__(
+        self, fault: str, *, status_code: int, headers: httpx.Headers, body: bytes = b"", advice: str | None = None
+    ) -> None:
         self.status_code = status_code
         self.headers = httpx.Headers(headers)
-        self.excerpt = one_line(body[: 4 * _MAX_TEXT].decode("utf-8", "replace"))
-        super().__init__(f"HTTP {status_code} with a body that cannot be read: {fault}")
+        self.excerpt = one_line(body[: 4 * MAX_TEXT].decode("utf-8", "replace"))
+        if advice is not None:
+            self.advice = advice
+        super().__init__(f"HTTP {status_code}, but the reply cannot be read: {fault}")
 
 
 class TokenUnavailable(DataRegistryError):
-    """The Entra credential gave no token; `__cause__` is what it raised."""
+    """The Entra credential gave no token. The message has the credential's own reason.
 
-    advice = "check the credential on its own: its get_token must work"
+    `is_transient` says that the network was at fault, so that a wait tries again.
+    """
+
+    advice = "call the credential's get_token directly to see why it fails"
+
+    def __init__(self, summary: str, *, is_transient: bool = False) -> None:
+        self.is_transient = is_transient
+        super().__init__(summary)
 
 
 class InvalidOperation(DataRegistryError, ValueError):
@@ -212,28 +231,16 @@ class UntrustedOrigin(DataRegistryError, ValueError):
 def _headline(error: MapsErrorDetail | MapsInnerError | None) -> str:
     if error is None:
         return ""
-    message = known(error.message) if isinstance(error, MapsErrorDetail) else None
-    return ": ".join(one_line(text) for text in (known(error.code), message) if text)
+    message = unset_to_none(error.message) if isinstance(error, MapsErrorDetail) else None
+    return ": ".join(one_line(text) for text in (unset_to_none(error.code), message) if text)
 
 
 def _tree(error: MapsErrorDetail | MapsInnerError, lead: str = "", below: str = "") -> Iterator[str]:
-    target = known(error.target) if isinstance(error, MapsErrorDetail) else None
+    target = unset_to_none(error.target) if isinstance(error, MapsErrorDetail) else None
     yield f"{lead}{_headline(error) or '(no code)'}" + (f" [{one_line(target)}]" if target else "")
-    details = known(error.details) if isinstance(error, MapsErrorDetail) else None
-    inner = known(error.innererror)
+    details = unset_to_none(error.details) if isinstance(error, MapsErrorDetail) else None
+    inner = unset_to_none(error.innererror)
     children: list[MapsErrorDetail | MapsInnerError] = [*(details or ()), *([inner] if inner else ())]
     for index, child in enumerate(children, start=1):
         last = index == len(children)
         yield from _tree(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "))
-
-
-def known(value: T | Unset | None) -> T | None:
-    """The value of a generated model's member, or None where it is absent."""
-    return None if isinstance(value, Unset) else value
-
-
-def one_line(text: str) -> str:
-    """Text from the wire, fit for a message: on one line, printable, of bounded length."""
-    line = " ".join(text[: 4 * _MAX_TEXT].split())
-    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
-    return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"

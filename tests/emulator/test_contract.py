@@ -13,6 +13,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from maps_data_registry.emulator import Emulator, Namespace
 from maps_data_registry.emulator.namespace import GUID
+from maps_data_registry_contract import API_VERSION
 
 from .conftest import KEY
 from .test_requests import REFUSED, SPEC, UNKNOWN, refused
@@ -29,7 +30,7 @@ WELL_FORMED = [
 def judge(reply: httpx.Response) -> None:
     headers = dict(reply.headers)
     DOCUMENT.validate_response(
-        MockRequest("https://us.atlas.microsoft.com", "get", UNKNOWN, args={"api-version": "2023-06-01"}),
+        MockRequest("https://us.atlas.microsoft.com", "get", UNKNOWN, args={"api-version": API_VERSION}),
         MockResponse(reply.content, reply.status_code, headers, headers["content-type"]),
     )
 

@@ -28,6 +28,7 @@ from maps_data_registry import (
 from maps_data_registry.emulator import NAMES, Emulator, Namespace, Operation
 from maps_data_registry.emulator.faults import HOSTILE_RETRY_AFTER
 from maps_data_registry_client.models import LongRunningOperationResult
+from maps_data_registry_contract import API_VERSION
 
 from .conftest import KEY
 
@@ -90,7 +91,7 @@ def test_every_scenario_is_in_the_table() -> None:
 def read_wire(operation: Operation) -> tuple[bytes, str]:
     """Poll without an HTTP library: all bytes until the connection ends, and how it does."""
     url = urlsplit(operation.location)
-    request = f"GET {url.path}?api-version=2023-06-01 HTTP/1.1\r\nHost: {url.netloc}\r\nsubscription-key: {KEY}\r\n"
+    request = f"GET {url.path}?api-version={API_VERSION} HTTP/1.1\r\nHost: {url.netloc}\r\nsubscription-key: {KEY}\r\n"
     received = bytearray()
     with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
         connection.sendall(f"{request}Connection: close\r\n\r\n".encode())
@@ -178,6 +179,6 @@ def test_client_that_leaves_ends_a_slow_reply(data_registry_emulator_server: Emu
         httpx.get(
             operation.location,
             headers={"subscription-key": KEY},
-            params={"api-version": "2023-06-01"},
+            params={"api-version": API_VERSION},
             timeout=httpx.Timeout(5, read=0.05),
         )

@@ -21,12 +21,9 @@ from typing import Any
 import attrs
 from airflow.sdk import BaseHook
 
-from maps_data_registry.auth.entra import EntraToken
-from maps_data_registry.auth.keys import Credential, SasToken, SubscriptionKey
-from maps_data_registry.connection import connect
-from maps_data_registry.errors import InvalidCredential
-from maps_data_registry.wire.origin import GEOGRAPHIES, endpoint
+from maps_data_registry import EntraToken, InvalidCredential, SasToken, SubscriptionKey, connect
 from maps_data_registry_client import AuthenticatedClient
+from maps_data_registry_contract import GEOGRAPHIES
 
 from .provider import CONNECTION_TYPE, HOOK_NAME
 
@@ -55,8 +52,8 @@ class DataRegistryHook(BaseHook):
         """
         connection = self.get_connection(self.conn_id)
         host = connection.host or ""
-        url = endpoint(host, None) if host in GEOGRAPHIES else endpoint(None, host)
-        return connect(base_url=str(url), credential=_credential(connection))
+        geography = next((name for name in GEOGRAPHIES if name == host), None)
+        return connect(geography, _credential(connection), base_url=None if geography else host)
 
 
 @attrs.define
@@ -85,7 +82,7 @@ async def shared_client(connection: Any, endpoint: str) -> AsyncIterator[Authent
             await shared.client.get_async_httpx_client().aclose()
 
 
-def _credential(connection: Any) -> Credential:
+def _credential(connection: Any) -> EntraToken | SasToken | SubscriptionKey:
     """The credential of an Airflow connection.
 
     Not out of `extra_dejson`: that talks to the supervisor, which must not happen on the triggerer's event loop.

@@ -1,16 +1,15 @@
-"""Tokens of Microsoft Entra, by the shape of azure-identity's credentials, which are never imported here."""
+"""Tokens of Microsoft Entra, by the shape of azure-identity's credentials."""
 
-import base64
-import contextlib
 import functools
 import inspect
 import logging
 import math
+import os
 import re
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -18,24 +17,30 @@ import httpx
 from anyio.lowlevel import RunVar
 
 from maps_data_registry.errors import InvalidCredential, TokenUnavailable
+from maps_data_registry.text import one_line
+from maps_data_registry.wire.guard import DEADLINE, REFRESH_PROBLEM
+from maps_data_registry_contract import AAD_TOKEN_SCOPES, CLIENT_ID_HEADER
 
-from .keys import Credential, visible_ascii
-
-SCOPE = "https://atlas.microsoft.com/.default"
-"""The contract's scope, right for the public cloud."""
+from .challenge import claims_of
+from .keys import Credential, header_fault
+from .shapes import TokenCredential
 
 _REFRESH_AHEAD = 300.0  # seconds before expiry, where the credential names no time to refresh
 _RETRY_REFRESH = 30.0  # seconds until the next try, where a refresh failed but the token still serves
 
+# By name, in the classes that an exception descends from: none of these packages is imported here.
+_NETWORK_FAULTS = frozenset(
+    {"ServiceRequestError", "ServiceResponseError", "TransportError", "ClientConnectionError", "ConnectionError",
+     "TimeoutError", "Timeout", "gaierror"}
+)  # fmt: skip
+
+# What a credential's own text must not show: a JSON Web Token, or the value of a parameter that is a secret.
+_SECRETS = re.compile(
+    r"""(?ix)(\b(?:client_secret|client_assertion|assertion|password|refresh_token|access_token|id_token|code)
+    \b["']?\s*[=:]\s*["']?)[^\s&"',;]+|\beyJ[\w-]+(?:\.[\w-]*)*"""
+)
+
 _log = logging.getLogger("maps_data_registry")
-
-
-class TokenCredential(Protocol):
-    """The shape of azure-identity's credentials, sync and async."""
-
-    @property
-    def get_token(self) -> Callable[..., Any]:
-        """Returns, or awaits, an object with `token` and `expires_on`."""
 
 
 class EntraToken(Credential):
@@ -46,13 +51,13 @@ class EntraToken(Credential):
     registration. *scope* differs in sovereign clouds.
 
     The token is kept until `refresh_on`, or five minutes before it expires; one caller refreshes it, the others
-    wait. A 401 is answered once with a new token, with the claims that it asks for if it does. A sync credential
+    wait. A 401 is answered once with a new token, with the claims that it demands if it does. A sync credential
     on the async client runs in a worker thread, as it would block the event loop; an async credential on the
     sync client is refused. On the sync client nothing can cut short a `get_token` that takes longer than a wait may.
 
     Raises:
-        InvalidCredential: when made from something without `get_token`, or an id that cannot be a header; on the
-            sync client, for an async credential.
+        InvalidCredential: when made from something without `get_token`, or if the id is not a valid header value; on
+            the sync client, for an async credential.
         TokenUnavailable: by a request, when the credential gives no token.
     """
 
@@ -61,7 +66,7 @@ class EntraToken(Credential):
         credential: TokenCredential,
         account_client_id: str,
         *,
-        scope: str = SCOPE,
+        scope: str = AAD_TOKEN_SCOPES[0],
         now: Callable[[], float] = time.time,
     ) -> None:
         get = getattr(credential, "get_token_info", None) or getattr(credential, "get_token", None)
@@ -70,57 +75,84 @@ class EntraToken(Credential):
         self._get: Callable[..., Any] = get
         self._takes_options = hasattr(credential, "get_token_info")
         self._is_async = inspect.iscoroutinefunction(self._get)
-        self._account_client_id = visible_ascii(account_client_id, "account_client_id")
+        if (fault := header_fault(account_client_id)) is not None:
+            del account_client_id  # which may be a key in the wrong place
+            raise InvalidCredential(f"account_client_id {fault}")
+        self._account_client_id = account_client_id
         self._scope = scope
         self._now = now
         self._token = ""
+        self._serial = 0  # of the token: counts the different ones
         self._expires_on = self._refresh_on = -math.inf
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}  # one for each process: a child's parent may hold it for ever
         self._async_lock = RunVar[anyio.Lock]("lock")  # one for each event loop: a lock cannot serve two
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign the request; once more with a new token after a 401."""
         if self._is_async:
             raise InvalidCredential("the credential is async: use it with the functions that end in _async")
-        self._refresh()
-        token = self._sign(request)
+        self._refresh(request)
+        serial = self._sign(request)
         response = yield request
         if response.status_code == 401:
-            self._refresh(rejected=token, claims=_claims(response))
-            if self._sign(request) != token:
+            try:
+                self._refresh(request, rejected=serial, claims=_claims(response))
+            except TokenUnavailable as error:
+                response.extensions[REFRESH_PROBLEM] = error.with_traceback(None)
+            if self._sign(request) != serial:
                 yield request
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Sign the request; once more with a new token after a 401."""
         await self._refresh_async(request)
-        token = self._sign(request)
+        serial = self._sign(request)
         response = yield request
         if response.status_code == 401:
-            await self._refresh_async(request, rejected=token, claims=_claims(response))
-            if self._sign(request) != token:
+            try:
+                await self._refresh_async(request, rejected=serial, claims=_claims(response))
+            except TokenUnavailable as error:
+                response.extensions[REFRESH_PROBLEM] = error.with_traceback(None)
+            if self._sign(request) != serial:
                 yield request
 
-    def _refresh(self, rejected: str | None = None, claims: str | None = None) -> None:
-        if self._is_due(rejected):
-            with self._lock:
-                if self._is_due(rejected):  # still: nobody else did it meanwhile
-                    with self._obtaining(rejected):
-                        self._keep(self._get(self._scope, **self._options(claims)))
+    def _refresh(self, request: httpx.Request, rejected: int | None = None, claims: str | None = None) -> None:
+        if not self._is_due(rejected):
+            return
+        lock = self._locks.setdefault(os.getpid(), threading.Lock())
+        if not lock.acquire(timeout=min(max(_time_left(request), 0.0), threading.TIMEOUT_MAX)):
+            raise _too_late()
+        failure: TokenUnavailable | None = None
+        try:
+            if not self._is_due(rejected):  # another thread did it meanwhile
+                return
+            try:
+                failure = self._keep(self._get(self._scope, **self._options(claims)))
+            except Exception as error:  # a stranger's code: its exceptions are of types that cannot be known here
+                failure = self._failure(error, rejected)
+        finally:
+            lock.release()
+        if failure is not None:
+            raise failure
 
     async def _refresh_async(
-        self, request: httpx.Request, rejected: str | None = None, claims: str | None = None
+        self, request: httpx.Request, rejected: int | None = None, claims: str | None = None
     ) -> None:
         if not self._is_due(rejected):
             return
-        try:
-            with anyio.fail_after(request.extensions.get("deadline", math.inf) - anyio.current_time()):
-                async with self._lock_of_this_loop():
-                    if self._is_due(rejected):
-                        with self._obtaining(rejected):
-                            call = functools.partial(self._get, self._scope, **self._options(claims))
-                            self._keep(await (call() if self._is_async else _in_thread(call)))
-        except TimeoutError as error:
-            raise httpx.ConnectTimeout("no Entra token in time", request=request) from error
+        failure: TokenUnavailable | None = None
+        with anyio.move_on_after(_time_left(request)) as scope:
+            async with self._lock_of_this_loop():
+                if not self._is_due(rejected):  # another task did it meanwhile
+                    return
+                try:
+                    call = functools.partial(self._get, self._scope, **self._options(claims))
+                    failure = self._keep(await (call() if self._is_async else _in_thread(call)))
+                except Exception as error:  # as above
+                    failure = self._failure(error, rejected)
+        if scope.cancelled_caught:
+            failure = _too_late()
+        if failure is not None:
+            raise failure
 
     def _lock_of_this_loop(self) -> anyio.Lock:
         try:
@@ -129,35 +161,39 @@ class EntraToken(Credential):
             self._async_lock.set(lock := anyio.Lock())
             return lock
 
-    def _is_due(self, rejected: str | None) -> bool:
-        return self._refresh_on <= self._now() if rejected is None else self._token == rejected
+    def _is_due(self, rejected: int | None) -> bool:
+        return self._refresh_on <= self._now() if rejected is None else self._serial == rejected
 
     def _options(self, claims: str | None) -> dict[str, Any]:
         options = {"claims": claims, "enable_cae": True} if claims else {}
         return {"options": options} if options and self._takes_options else options
 
-    @contextlib.contextmanager
-    def _obtaining(self, rejected: str | None) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # a stranger's code: its exceptions are of types that cannot be known here
-            if rejected is not None or self._expires_on <= self._now():
-                raise TokenUnavailable(f"no Entra token: {type(error).__name__}") from error
-            self._refresh_on = min(self._now() + _RETRY_REFRESH, self._expires_on)
-            _log.warning("no new Entra token (%s); the present one still serves", type(error).__name__)
-
-    def _keep(self, found: Any) -> None:
-        self._token = visible_ascii(found.token, "the Entra token")
+    def _keep(self, found: Any) -> TokenUnavailable | None:
+        fault = header_fault(found.token)
+        if fault is not None:
+            return TokenUnavailable(f"the Entra token {fault}")
+        self._serial += found.token != self._token
+        self._token = found.token
         self._expires_on = float(found.expires_on)
         refresh_on = getattr(found, "refresh_on", None)
         ahead = self._expires_on - _REFRESH_AHEAD if refresh_on is None else float(refresh_on)
         self._refresh_on = min(ahead, self._expires_on)
+        return None
 
-    def _sign(self, request: httpx.Request) -> str:
-        token = self._token
-        request.headers["Authorization"] = f"Bearer {token}"
-        request.headers["x-ms-client-id"] = self._account_client_id
-        return token
+    def _failure(self, error: Exception, rejected: int | None) -> TokenUnavailable | None:
+        """What to raise after `get_token` failed, or None while the current token still serves."""
+        text = one_line(_SECRETS.sub(r"\1***", str(error).replace(self._token or "\0", "***")[:4000]))
+        reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        if rejected is not None or self._expires_on <= self._now():
+            return TokenUnavailable(f"no Entra token: {reason}", is_transient=_is_network_fault(error))
+        self._refresh_on = min(self._now() + _RETRY_REFRESH, self._expires_on)
+        _log.warning("no new Entra token (%s); the current one still serves", reason)
+        return None
+
+    def _sign(self, request: httpx.Request) -> int:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers[CLIENT_ID_HEADER] = self._account_client_id
+        return self._serial
 
 
 async def _in_thread(call: Callable[[], Any]) -> Any:
@@ -166,12 +202,22 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
 
 
 def _claims(response: httpx.Response) -> str | None:
-    """The claims that a 401 demands (Continuous Access Evaluation), decoded."""
-    challenge = re.search(r'\bBearer\b.*?\bclaims="([A-Za-z0-9+/_=\-]+)"', response.headers.get("www-authenticate", ""))
-    if challenge is None:
-        return None
-    claims = challenge[1]
-    try:
-        return base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)).decode()
-    except ValueError:
-        return None
+    return claims_of(response.headers.get("www-authenticate", ""))
+
+
+def _time_left(request: httpx.Request) -> float:
+    left: float = request.extensions.get(DEADLINE, math.inf) - time.monotonic()
+    return left
+
+
+def _too_late() -> TokenUnavailable:
+    return TokenUnavailable("no Entra token in time", is_transient=True)
+
+
+def _is_network_fault(error: BaseException) -> bool:
+    link: BaseException | None = error
+    while link is not None:
+        if _NETWORK_FAULTS & {kind.__name__ for kind in type(link).__mro__}:
+            return True
+        link = link.__cause__
+    return False

@@ -1,6 +1,7 @@
 """Subscription keys and SAS tokens, each an `httpx.Auth` that serves the sync and the async client.
 
-A credential is validated when it is made, read anew for every request, and shows in no repr.
+A credential is validated when it is made, read anew for every request, and shows in no repr. Where one is refused, no
+frame of this package holds it; the frames of the caller, who wrote it, do.
 """
 
 import base64
@@ -9,33 +10,20 @@ import logging
 import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import httpx
 
 from maps_data_registry.errors import InvalidCredential
+from maps_data_registry_contract import SAS_TOKEN_HEADER, SUBSCRIPTION_KEY_HEADER
+
+from .shapes import KeyHolder, SignatureHolder
 
 _log = logging.getLogger("maps_data_registry")
 
 
-class KeyHolder(Protocol):
-    """The shape of azure-core's `AzureKeyCredential`."""
-
-    @property
-    def key(self) -> str:
-        """The key of this moment."""
-
-
-class SignatureHolder(Protocol):
-    """The shape of azure-core's `AzureSasCredential`."""
-
-    @property
-    def signature(self) -> str:
-        """The token of this moment."""
-
-
 class Credential(httpx.Auth):
-    """A credential that neither shows nor travels."""
+    """A credential that shows in no repr and does not pickle."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
@@ -47,20 +35,27 @@ class Credential(httpx.Auth):
 class SubscriptionKey(Credential):
     """One of the account's shared keys, sent as `subscription-key`.
 
-    *key* is the key, a callable that returns it, or azure-core's `AzureKeyCredential`; the last two are
-    asked for every request, so that a key can be rotated on a live client.
+    *key* is the key, a callable that returns it, or azure-core's `AzureKeyCredential`. The last two are called or read
+    for every request, so that a key can be rotated on a live client.
 
     Raises:
-        InvalidCredential: for a key that no account has; with a callable, when it is used.
+        InvalidCredential: if the key is not a valid header value; with a callable, when it is used.
     """
 
     def __init__(self, key: str | Callable[[], str] | KeyHolder) -> None:
-        self._read = _source(key, "key", "the subscription key", str)
+        self._read = _reader(key, "key")
+        is_known = not callable(key)
+        del key  # a traceback may show the arguments of its frames
+        if is_known:
+            self._key()
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign the request."""
-        request.headers["subscription-key"] = self._read()
+        request.headers[SUBSCRIPTION_KEY_HEADER] = self._key()
         yield request
+
+    def _key(self) -> str:
+        return checked(self._read, "the subscription key", header_fault)
 
 
 class SasToken(Credential):
@@ -70,59 +65,78 @@ class SasToken(Credential):
     `AzureSasCredential`. *now* (seconds since the epoch) judges its expiry when a token is first seen.
 
     Raises:
-        InvalidCredential: for a token that is malformed as a header, or has expired; with a callable, when it is used.
+        InvalidCredential: if the token is not a valid header value, or has expired; with a callable, when it is used.
     """
 
     def __init__(
         self, token: str | Callable[[], str] | SignatureHolder, *, now: Callable[[], float] = time.time
     ) -> None:
+        self._read = _reader(token, "signature", prefix="jwt-sas ")
         self._now = now
-        self._checked = ""
-        self._read = _source(token, "signature", "the SAS token", self._check, prefix="jwt-sas ")
+        self._accepted: object = ""
+        is_known = not callable(token)
+        del token  # a traceback may show the arguments of its frames
+        if is_known:
+            self._token()
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign the request."""
-        request.headers["Authorization"] = f"jwt-sas {self._read()}"
+        request.headers[SAS_TOKEN_HEADER] = f"jwt-sas {self._token()}"
         yield request
 
-    def _check(self, token: str) -> str:
-        if token != self._checked:
-            expiry = _expiry(token)
-            if expiry is not None and expiry <= self._now():
-                when = datetime.fromtimestamp(expiry, UTC).isoformat(" ", "seconds")
-                raise InvalidCredential(f"the SAS token expired at {when}")
-            self._checked = token
-        return token
+    def _token(self) -> str:
+        return checked(self._read, "the SAS token", self._fault)
+
+    def _fault(self, token: object) -> str | None:
+        if token and token == self._accepted:
+            return None
+        fault = header_fault(token)
+        if fault is not None:
+            return fault
+        expiry = _expiry(str(token))
+        if expiry is not None and expiry <= self._now():
+            return f"expired at {datetime.fromtimestamp(expiry, UTC).isoformat(' ', 'seconds')}"
+        self._accepted = token
+        return None
 
 
-def _source(secret: Any, attribute: str, what: str, check: Callable[[str], str], prefix: str = "") -> Callable[[], str]:
-    """A reader of a secret that is a string, a callable, or an object with that attribute."""
+def _reader(secret: Any, attribute: str, prefix: str = "") -> Callable[[], object]:
+    """Reads a secret that is a string, a callable, or an object with that attribute."""
 
-    def checked(text: object) -> str:
-        return check(visible_ascii(text.removeprefix(prefix) if isinstance(text, str) else text, what))
+    def read() -> object:
+        found = secret() if callable(secret) else getattr(secret, attribute, secret)
+        return found.removeprefix(prefix) if isinstance(found, str) else found
 
-    if callable(secret):
-        return lambda: checked(secret())
-    if hasattr(secret, attribute):
-        checked(getattr(secret, attribute))
-        return lambda: checked(getattr(secret, attribute))
-    text = checked(secret)
-    return lambda: text
+    return read
 
 
-def visible_ascii(text: object, what: str) -> str:
-    """The text, if it can be a header's value as it stands. The message never shows it."""
+def checked(read: Callable[[], object], what: str, fault_of: Callable[[object], str | None]) -> str:
+    """The secret that *read* returns.
+
+    Raises:
+        InvalidCredential: with what is wrong with it. Neither the message nor this frame shows it.
+    """
+    secret = read()
+    fault = fault_of(secret)
+    if fault is None and isinstance(secret, str):
+        return secret
+    del secret
+    raise InvalidCredential(f"{what} {fault}")
+
+
+def header_fault(text: object) -> str | None:
+    """What keeps a text from being a header's value as it stands, or None."""
     if not isinstance(text, str):
-        raise InvalidCredential(f"{what} must be a string, not {type(text).__name__}")
+        return f"must be a string, not {type(text).__name__}"
     if not text.strip():
-        raise InvalidCredential(f"{what} is empty")
+        return "is empty"
     if text != text.strip():
-        raise InvalidCredential(f"{what} begins or ends with white space, as text read from a file does: strip() it")
+        return "begins or ends with white space, as text read from a file does: strip() it"
     if not text.isascii():
-        raise InvalidCredential(f"{what} holds characters outside ASCII")
+        return "holds characters outside ASCII"
     if " " in text or not text.isprintable():
-        raise InvalidCredential(f"{what} holds a space, a line break or another control character")
-    return text
+        return "holds a space, a line break or another control character"
+    return None
 
 
 def _expiry(token: str) -> float | None:

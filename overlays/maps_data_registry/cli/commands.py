@@ -16,8 +16,9 @@ from maps_data_registry import (
     OperationFailed,
     OperationUpdate,
     PollingPolicy,
+    UnrecognizedStatus,
+    get_operation,
     wait_for_operations_async,
-    watch_operation,
 )
 from maps_data_registry_client import AuthenticatedClient
 
@@ -55,16 +56,15 @@ def status(options: Options) -> Exit:
 
 
 def _poll(client: AuthenticatedClient, name: str) -> OperationUpdate | DataRegistryError:
-    once = PollingPolicy(retries=0)
     try:
-        update = next(watch_operation(client, name, policy=once))
+        update = get_operation(client, name)
     except DataRegistryError as error:
         return error
-    if update.result is None or update.status not in once.failed:
+    if isinstance(update.problem, UnrecognizedStatus):
+        return update.problem
+    if update.result is None or PollingPolicy().meaning_of(update.status) != "failed":
         return update
-    failed = OperationFailed(update.result)
-    failed.polls, failed.elapsed = update.polls, update.elapsed
-    return failed
+    return OperationFailed(update.result).with_account(name, update.result, update.polls, update.elapsed)
 
 
 @frozen(kw_only=True)
@@ -155,7 +155,7 @@ class Wait:
             policy=policy,
             on_update=output.poll,
         )
-        async with client, contextlib.aclosing(outcomes):
+        async with client, outcomes:
             async for outcome in outcomes:
                 name = str(outcome.operation_id)
                 record = record_of(name, outcome.error or output.polled[name][0])

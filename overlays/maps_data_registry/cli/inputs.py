@@ -12,7 +12,7 @@ import typer
 from attrs import frozen
 
 from maps_data_registry import InvalidOperation, SasToken, SubscriptionKey, connect, credential_from_env
-from maps_data_registry.wire.origin import operation_id
+from maps_data_registry.polling.location import operation_id
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_contract import GEOGRAPHIES, SERVER_URL
 

@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from maps_data_registry.errors import one_line
+from maps_data_registry.text import one_line
 
 _IN_HEADERS = re.compile(r"(?i)\b(bearer|jwt-sas|subscription-key)(\W+)[^\s\"',]+")
 

@@ -10,9 +10,9 @@ from maps_data_registry.errors import (
     InvalidResponse,
     OperationNotFound,
     TokenUnavailable,
-    one_line,
 )
 from maps_data_registry.polling.policy import Clock, OperationUpdate
+from maps_data_registry.text import one_line
 
 from .records import OUTCOMES, Exit, Record, count
 from .streams import write_note, write_result

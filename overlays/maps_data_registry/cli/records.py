@@ -12,10 +12,9 @@ from maps_data_registry.errors import (
     OperationFailed,
     OperationTimeout,
     UnrecognizedStatus,
-    known,
-    one_line,
 )
 from maps_data_registry.polling.policy import OperationUpdate
+from maps_data_registry.text import one_line, unset_to_none
 from maps_data_registry_contract import OPERATION_ID_PATTERN
 
 
@@ -93,7 +92,7 @@ def record_of(operation_id: str, seen: OperationUpdate | DataRegistryError) -> R
         outcome, message, last, error = "completed" if seen.wait is None else "running", None, seen.result, None
     else:
         outcome, message, last, error = _outcome(seen), str(seen.args[0]), seen.last, getattr(seen, "error", None)
-    status = known(last.status) if last else None
+    status = unset_to_none(last.status) if last else None
     return Record(
         operation_id=operation_id,
         outcome=outcome,

@@ -1,135 +1,210 @@
 """Thousands of operations at once: one outcome for each, as it ends. `scheduler` has the rules."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import Self
+from types import TracebackType
+from typing import Self, Unpack
 
+import anyio
 import httpx
 from attrs import evolve
 
-from maps_data_registry.wire.background import Background, running_loop
 from maps_data_registry_client import AuthenticatedClient
 
-from .operations import Operation
-from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy, Timeout, limit
+from .location import Operation, as_response
+from .options import ManyOptions, shows
+from .policy import DEFAULT, OperationUpdate, timeout_seconds
 from .scheduler import Outcome, Scheduler
 
 
-def wait_for_operations(
-    client: AuthenticatedClient,
-    operations: Iterable[Operation] | AsyncIterable[Operation],
-    *,
-    concurrency: int = 64,
-    timeout: Timeout = DEFAULT,
-    policy: PollingPolicy = PollingPolicy(),
-    on_update: Callable[[OperationUpdate], object] | None = None,
-    clock: Clock = Clock(),
-) -> Iterator[Outcome]:
-    """As `wait_for_operations_async`, on an event loop of its own that runs while the next outcome is waited for.
-
-    What the caller does between two outcomes therefore delays the polls. No thread is started, and the connections
-    are not the client's own: they are opened and closed here.
-
-    Raises:
-        RuntimeError: from the iteration, inside a running event loop.
-    """
-    twin = evolve(client)  # with the same credential and transport, and httpx clients of its own
-    outcomes = wait_for_operations_async(
-        twin, operations, concurrency=concurrency, timeout=timeout, policy=policy, on_update=on_update, clock=clock
-    )
-    return _step_by_step(twin, outcomes)
-
-
+@shows(ManyOptions)
 def wait_for_operations_async(
     client: AuthenticatedClient,
     operations: Iterable[Operation] | AsyncIterable[Operation],
     *,
     concurrency: int = 64,
-    timeout: Timeout = DEFAULT,
-    policy: PollingPolicy = PollingPolicy(),
     on_update: Callable[[OperationUpdate], object] | None = None,
-    clock: Clock = Clock(),
-) -> "Outcomes":
+    **options: Unpack[ManyOptions],
+) -> "AsyncOutcomes":
     """Poll until every operation has ended: one outcome for each, in the order in which they end.
 
-    The polls go on while the caller handles an outcome. Leaving the loop, `aclose()`, and cancelling the task that
-    waits for the next outcome end everything at once.
+        async with wait_for_operations_async(client, operations) as outcomes:
+            async for outcome in outcomes:
+                ...
+
+    The polls go on while the caller handles an outcome. Leaving the `async with`, in whatever way, ends everything at
+    once, requests in flight included.
 
     Args:
         client: from `connect`.
         operations: operation ids, Operation-Location URLs and responses, read as they are needed. One that is none
             of these, or a response of refusal, is an outcome with an error. A plain iterable must not block.
         concurrency: requests in flight at most.
-        timeout: seconds for each operation, from when it is read; None for no limit; the policy's (an hour) if not
-            given. For a limit on the whole, put one around the loop.
+        on_update: called with the `OperationUpdate` of each poll; what it returns is awaited if it can be.
+        timeout: limit per operation, counted from when it is read, as seconds or a timedelta; None for no limit.
+            Default: the policy's, an hour. For a limit on the whole, put one around the loop.
         policy: how to wait.
-        on_update: called with the update of each poll; what it returns is awaited if it can be.
         clock: time and chance, for tests.
 
     Raises:
         ValueError: at once, for a concurrency or timeout that is not more than 0.
-        TypeError: at once, for one operation in the place of many.
+        TypeError: at once, for one operation in the place of many, or an option of the wrong type; from the iteration,
+            for a client with a transport that is sync only.
         Exception: from the iteration, what *operations*, *on_update* or a closed client raise; it ends everything.
     """
-    if concurrency < 1:
-        raise ValueError("concurrency must be at least 1")
-    limit(None if timeout is DEFAULT else timeout)
-    if isinstance(operations, str | httpx.Response):
-        raise TypeError("operations must be an iterable of operations; for a single one there is wait_for_operation")
-    http = client.get_async_httpx_client()
-    return Outcomes(Scheduler(http, operations, concurrency, timeout, policy, on_update, clock))
+    return AsyncOutcomes(_scheduler(client, operations, concurrency, on_update, options))
 
 
-class Outcomes(AsyncIterator[Outcome]):
-    """The outcomes of `wait_for_operations_async`. Nothing is sent before the first one is asked for.
+@shows(ManyOptions)
+def wait_for_operations(
+    client: AuthenticatedClient,
+    operations: Iterable[Operation] | AsyncIterable[Operation],
+    *,
+    concurrency: int = 64,
+    on_update: Callable[[OperationUpdate], object] | None = None,
+    **options: Unpack[ManyOptions],
+) -> "Outcomes":
+    """Poll until every operation has ended: one outcome for each, in the order in which they end.
 
-    The work is done by a task of its own: no task group or cancel scope can stay open in an async generator, which
-    may be left at any `yield` (PEP 789).
+        with wait_for_operations(client, operations) as outcomes:
+            for outcome in outcomes:
+                ...
+
+    Requests go out on a private event loop that runs only inside `next()`: what the caller does between two outcomes
+    delays the polls. No thread is started, and the connections are not the client's own: they are opened and closed
+    here. A transport passed to `connect` must be async, or both.
+
+    Args:
+        client: from `connect`.
+        operations: operation ids, Operation-Location URLs and responses, read as they are needed. One that is none
+            of these, or a response of refusal, is an outcome with an error.
+        concurrency: requests in flight at most.
+        on_update: called with the `OperationUpdate` of each poll; what it returns is awaited if it can be.
+        timeout: limit per operation, counted from when it is read, as seconds or a timedelta; None for no limit.
+            Default: the policy's, an hour.
+        policy: how to wait.
+        clock: time and chance, for tests.
+
+    Raises:
+        ValueError: at once, for a concurrency or timeout that is not more than 0.
+        TypeError: at once, for one operation in the place of many, or an option of the wrong type; from the iteration,
+            for a client with a transport that is sync only.
+        RuntimeError: from `with`, inside a running event loop.
+        Exception: from the iteration, what *operations*, *on_update* or a closed client raise; it ends everything.
     """
+    twin = evolve(client)  # with the same credential and transport, and httpx clients of its own
+    return Outcomes(twin, _scheduler(twin, operations, concurrency, on_update, options))
+
+
+class AsyncOutcomes(AsyncIterator[Outcome]):
+    """The outcomes of `wait_for_operations_async`, inside `async with`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._work: Background | None = None
-        self._over = False
+        self._work = _working(scheduler)
+        self._entered = False
 
-    def __aiter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        self._entered = True
+        await self._work.__aenter__()
         return self
 
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._work.__aexit__(kind, error, traceback)
+
     async def __anext__(self) -> Outcome:
-        if self._over:
-            raise StopAsyncIteration
+        if not self._entered:
+            raise RuntimeError("use it with: async with wait_for_operations_async(…) as outcomes")
+        return await self._scheduler.next_outcome()
+
+
+class Outcomes(Iterator[Outcome]):
+    """The outcomes of `wait_for_operations`, inside `with`."""
+
+    def __init__(self, client: AuthenticatedClient, scheduler: Scheduler) -> None:
+        self._client = client
+        self._scheduler = scheduler
+        self._runner: asyncio.Runner | None = None
+        self._work: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        if _in_event_loop():
+            raise RuntimeError("inside an event loop use wait_for_operations_async")
+        self._runner = asyncio.Runner()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._runner is not None:
+            with self._runner as runner:
+                runner.run(self._end())
+
+    def __next__(self) -> Outcome:
+        if self._runner is None:
+            raise RuntimeError("use it with: with wait_for_operations(…) as outcomes")
+        outcome = self._runner.run(self._next())
+        if outcome is None:
+            raise StopIteration
+        return outcome
+
+    async def _next(self) -> Outcome | None:
         if self._work is None:
-            self._work = Background(self._scheduler.run)
+            self._work = asyncio.create_task(self._scheduler.run())
         try:
             return await self._scheduler.next_outcome()
-        except BaseException:
-            await self.aclose()
-            raise
+        except StopAsyncIteration:
+            return None
 
-    async def aclose(self) -> None:
-        """End everything at once, requests in flight included."""
-        self._over = True
+    async def _end(self) -> None:
+        self._scheduler.close()
         if self._work is not None:
-            await self._work.aclose()
-
-    def __del__(self) -> None:
-        if self._work is not None:
-            self._work.abandon()
+            self._work.cancel()
+            await asyncio.wait([self._work])
+        await self._client.get_async_httpx_client().aclose()
 
 
-def _step_by_step(client: AuthenticatedClient, outcomes: Outcomes) -> Iterator[Outcome]:
-    async def step() -> Outcome | None:
-        return await anext(outcomes, None)
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
-    async def close() -> None:
-        await outcomes.aclose()
-        await client.get_async_httpx_client().aclose()
 
-    if running_loop() is not None:
-        raise RuntimeError("inside an event loop use wait_for_operations_async")
-    with asyncio.Runner() as runner:
+@contextlib.asynccontextmanager
+async def _working(scheduler: Scheduler) -> AsyncIterator[None]:
+    """Let the scheduler run inside. What the body raises comes out as itself, not in a group."""
+    failure: BaseException | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(scheduler.run)
         try:
-            while (outcome := runner.run(step())) is not None:
-                yield outcome
+            yield
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:
+            failure = error
         finally:
-            runner.run(close())
+            scheduler.close()
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+def _scheduler(
+    client: AuthenticatedClient,
+    operations: Iterable[Operation] | AsyncIterable[Operation],
+    concurrency: int,
+    on_update: Callable[[OperationUpdate], object] | None,
+    options: ManyOptions,
+) -> Scheduler:
+    if isinstance(concurrency, bool) or not isinstance(concurrency, int):
+        raise TypeError(f"concurrency must be a whole number, not {type(concurrency).__name__}")
+    if concurrency < 1:
+        raise ValueError("concurrency must be at least 1")
+    if (timeout := options.get("timeout", DEFAULT)) is not DEFAULT:
+        timeout_seconds(timeout)
+    if isinstance(operations, str | httpx.URL) or as_response(operations) is not None:
+        raise TypeError("operations must be an iterable of operations; for a single one there is wait_for_operation")
+    return Scheduler(client.get_async_httpx_client(), operations, concurrency, on_update, **options)

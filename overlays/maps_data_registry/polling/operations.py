@@ -1,201 +1,233 @@
-"""Ask about an operation, watch it, wait for it: each sync and, with the suffix `_async`, async.
+"""Poll an operation once, watch it, wait for it: each sync and, with the suffix `_async`, async.
 
-An *operation* is an operation id, an `Operation-Location` URL, or the `httpx.Response` of the register or replace
-request that started it; the last one's Retry-After is waited before the first poll.
-
-The async functions run under asyncio and trio. Under asyncio requests go through aiohttp, under trio through httpx's
-own transport. One client's async side belongs to one event loop at a time.
+The async functions run under asyncio and trio. One client's async side belongs to one event loop at a time.
 """
 
 import inspect
-import math
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import lru_cache, partial
+from typing import Unpack
 
 import httpx
+from attrs import evolve, frozen
 
-from maps_data_registry.errors import DataRegistryError
-from maps_data_registry.wire.origin import operation_id
+from maps_data_registry.errors import UnrecognizedStatus
 from maps_data_registry_client import AuthenticatedClient
-
-# The one underscore name that is used of the generated code: its I/O-free half, which builds a request's parts.
-from maps_data_registry_client.api.data_registry.get_operation import _get_kwargs
 from maps_data_registry_client.models import LongRunningOperationResult
 
-from .decision import Polling, drive, drive_async, fetch, fetch_async
-from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy, Timeout
-from .replies import Reply, read_result
+from .asking import build_request, poll, poll_async
+from .decision import Polling
+from .location import Operation, as_response, operation_id
+from .options import WaitOptions, shows
+from .policy import Clock, OperationUpdate, PollingPolicy
+from .replies import Reply, refusal_of
 from .retry_after import retry_after
 
-Operation = str | httpx.Response
-
-_NIL = "00000000-0000-0000-0000-000000000000"
+_ONE_POLL = PollingPolicy(retries=0, jitter=0, timeout=None)
 
 
-def get_operation(client: AuthenticatedClient, operation: Operation) -> LongRunningOperationResult:
-    """Ask once. A failed operation is a result like any other here.
+def get_operation(client: AuthenticatedClient, operation: Operation) -> OperationUpdate:
+    """Poll once, and report what the reply says. A failed operation is a result like any other here.
+
+    Args:
+        client: from `connect`.
+        operation: an operation id, an Operation-Location URL, or the response of the register or replace request.
+
+    Returns:
+        The `status`, the whole `result`, `retry_after` (seconds) if the reply names one, and in `wait` the seconds to
+        leave before the next poll, or None if the operation has ended. Where it has ended with an unknown status,
+        `problem` is an `UnrecognizedStatus`.
 
     Raises:
         InvalidOperation: before anything is sent.
-        DataRegistryError: if no result came; nothing is asked again.
+        DataRegistryError: if no result came; nothing is retried.
     """
     http = client.get_httpx_client()
-    name = _name(http, operation)
-    return _answer(name, fetch(http, question(http, name), math.inf))
+    polling = start_polling(http, operation, policy=_ONE_POLL)
+    return _reported(polling, poll(http, build_request(http, polling)))
 
 
-async def get_operation_async(client: AuthenticatedClient, operation: Operation) -> LongRunningOperationResult:
-    """As `get_operation`."""
+async def get_operation_async(client: AuthenticatedClient, operation: Operation) -> OperationUpdate:
+    """Poll once, and report what the reply says: `get_operation` for async code.
+
+    Raises:
+        InvalidOperation: before anything is sent.
+        DataRegistryError: if no result came; nothing is retried.
+    """
     http = client.get_async_httpx_client()
-    name = _name(http, operation)
-    return _answer(name, await fetch_async(http, question(http, name), math.inf))
+    polling = start_polling(http, operation, policy=_ONE_POLL)
+    return _reported(polling, await poll_async(http, build_request(http, polling)))
 
 
+@shows(WaitOptions)
 def watch_operation(
-    client: AuthenticatedClient,
-    operation: Operation,
-    *,
-    timeout: Timeout = DEFAULT,
-    policy: PollingPolicy = PollingPolicy(),
-    after: OperationUpdate | None = None,
-    clock: Clock = Clock(),
+    client: AuthenticatedClient, operation: Operation, **options: Unpack[WaitOptions]
 ) -> Iterator[OperationUpdate]:
     """Poll until the operation has ended: one update per poll, the last one terminal, be it a success or a failure.
 
     Args:
         client: from `connect`.
-        operation: see the top of this module.
-        timeout: seconds for everything, requests and sleeps; None for no limit; the policy's (an hour) if not given.
+        operation: an operation id, an Operation-Location URL, or the response of the register or replace request that
+            started it, whose Retry-After is then waited first.
+        timeout: limit on everything, requests and sleeps, as seconds or a timedelta; None for no limit. Default: the
+            policy's, an hour.
         policy: how to wait.
-        after: an earlier wait's last update: go on with its count, the `elapsed` of its timeout, and its `wait` first.
+        after: the last update of an earlier wait, to go on with its count of polls, its `wait`, and its `elapsed`
+            counted against the timeout.
         clock: time and chance, for tests.
 
     Raises:
         InvalidOperation: at once, before anything is sent.
         DataRegistryError: from the iteration, if the wait ends without a terminal update: `OperationTimeout`,
-            `ServiceError`, `ServiceUnreachable`, `InvalidResponse`, `UnrecognizedStatus`.
+            `ServiceError`, `ServiceUnreachable`, `InvalidResponse`, `TokenUnavailable`, `UnrecognizedStatus`.
     """
     http = client.get_httpx_client()
-    polling, request = _begin(http, operation, timeout, policy, after, clock)
-    return drive(polling, partial(fetch, http, request), clock.sleep)
+    polling = start_polling(http, operation, **options)
+    return _drive(polling, http, build_request(http, polling))
 
 
+@shows(WaitOptions)
 def watch_operation_async(
-    client: AuthenticatedClient,
-    operation: Operation,
-    *,
-    timeout: Timeout = DEFAULT,
-    policy: PollingPolicy = PollingPolicy(),
-    after: OperationUpdate | None = None,
-    clock: Clock = Clock(),
+    client: AuthenticatedClient, operation: Operation, **options: Unpack[WaitOptions]
 ) -> AsyncIterator[OperationUpdate]:
-    """As `watch_operation`, for `async for`."""
+    """Poll until the operation has ended: `watch_operation` for async code, to be used with `async for`.
+
+    Args:
+        client: from `connect`.
+        operation: an operation id, an Operation-Location URL, or a register or replace response.
+        timeout: limit on everything, as seconds or a timedelta; None for no limit. Default: the policy's, an hour.
+        policy: how to wait.
+        after: the last update of an earlier wait, to go on from.
+        clock: time and chance, for tests.
+
+    Raises:
+        InvalidOperation: at once, before anything is sent.
+        DataRegistryError: from the iteration, as `watch_operation` raises it.
+    """
     http = client.get_async_httpx_client()
-    polling, request = _begin(http, operation, timeout, policy, after, clock)
-    return drive_async(polling, partial(fetch_async, http, request), clock.sleep_async)
+    polling = start_polling(http, operation, **options)
+    return _DriveAsync(polling, http, build_request(http, polling))
 
 
+@shows(WaitOptions)
 def wait_for_operation(
     client: AuthenticatedClient,
     operation: Operation,
     *,
-    timeout: Timeout = DEFAULT,
-    policy: PollingPolicy = PollingPolicy(),
-    after: OperationUpdate | None = None,
     on_update: Callable[[OperationUpdate], object] | None = None,
-    clock: Clock = Clock(),
+    **options: Unpack[WaitOptions],
 ) -> LongRunningOperationResult:
     """Poll until the operation has ended, and return its result.
 
-    The arguments are those of `watch_operation`. *on_update* is called with each update; what it raises ends the wait.
+    Args:
+        client: from `connect`.
+        operation: an operation id, an Operation-Location URL, or the response of the register or replace request that
+            started it, whose Retry-After is then waited first.
+        on_update: called with the `OperationUpdate` of each poll; what it raises ends the wait.
+        timeout: limit on everything, requests and sleeps, as seconds or a timedelta; None for no limit. Default: the
+            policy's, an hour.
+        policy: how to wait.
+        after: the last update of an earlier wait, to go on with its count of polls, its `wait`, and its `elapsed`
+            counted against the timeout.
+        clock: time and chance, for tests.
 
     Raises:
         OperationFailed: if the operation ended without success.
-        InvalidOperation, DataRegistryError: as `watch_operation`.
+        OperationTimeout: if the time is up, or would be before the next poll. The operation itself goes on.
+        AuthenticationFailed, OperationNotFound, ServiceError: if the service refuses the request.
+        ServiceUnreachable, TokenUnavailable: if no reply or no token came, after the policy's retries.
+        InvalidResponse, UnrecognizedStatus: if the reply cannot be read, or not be understood.
+        InvalidOperation: at once, for what names no operation of the client's endpoint.
     """
     http = client.get_httpx_client()
-    polling, request = _begin(http, operation, timeout, policy, after, clock)
-    for update in drive(polling, partial(fetch, http, request), clock.sleep):
+    polling = start_polling(http, operation, **options)
+    for update in _drive(polling, http, build_request(http, polling)):
         if on_update is not None and inspect.iscoroutine(coroutine := on_update(update)):
             coroutine.close()
             raise TypeError("on_update is async: use wait_for_operation_async")
     return polling.outcome()
 
 
+@shows(WaitOptions)
 async def wait_for_operation_async(
     client: AuthenticatedClient,
     operation: Operation,
     *,
-    timeout: Timeout = DEFAULT,
-    policy: PollingPolicy = PollingPolicy(),
-    after: OperationUpdate | None = None,
     on_update: Callable[[OperationUpdate], object] | None = None,
-    clock: Clock = Clock(),
+    **options: Unpack[WaitOptions],
 ) -> LongRunningOperationResult:
-    """As `wait_for_operation`. What *on_update* returns is awaited if it can be."""
+    """Poll until the operation has ended, and return its result: `wait_for_operation` for async code.
+
+    Args:
+        client: from `connect`.
+        operation: an operation id, an Operation-Location URL, or a register or replace response.
+        on_update: called with the `OperationUpdate` of each poll; what it returns is awaited if it can be.
+        timeout: limit on everything, as seconds or a timedelta; None for no limit. Default: the policy's, an hour.
+        policy: how to wait.
+        after: the last update of an earlier wait, to go on from.
+        clock: time and chance, for tests.
+
+    Raises:
+        OperationFailed: if the operation ended without success.
+        OperationTimeout: if the time is up, or would be before the next poll. The operation itself goes on.
+        DataRegistryError: whatever else ends the wait, as `wait_for_operation` raises it.
+    """
     http = client.get_async_httpx_client()
-    polling, request = _begin(http, operation, timeout, policy, after, clock)
-    async for update in drive_async(polling, partial(fetch_async, http, request), clock.sleep_async):
+    polling = start_polling(http, operation, **options)
+    async for update in _DriveAsync(polling, http, build_request(http, polling)):
         if on_update is not None and inspect.isawaitable(awaitable := on_update(update)):
             await awaitable
     return polling.outcome()
 
 
-def question(http: httpx.Client | httpx.AsyncClient, name: str) -> httpx.Request:
-    """The request that asks about the operation of that id."""
-    return http.build_request(**_get_kwargs(name))
-
-
-def questions(http: httpx.AsyncClient) -> Callable[[str], httpx.Request]:
-    """A `question` for thousands: from a template, in a fifth of the time. URLs, half of that, are kept for some."""
-    template = question(http, _NIL)
-    before, after = str(template.url).split(_NIL)
-    url = lru_cache(maxsize=2048)(lambda name: httpx.URL(f"{before}{name}{after}"))
-    return lambda name: httpx.Request(template.method, url(name), headers=template.headers)
-
-
-def begin(
-    http: httpx.Client | httpx.AsyncClient,
-    operation: Operation,
-    timeout: Timeout,
-    policy: PollingPolicy,
-    clock: Clock,
-    after: OperationUpdate | None = None,
+def start_polling(
+    http: httpx.Client | httpx.AsyncClient, operation: Operation, **options: Unpack[WaitOptions]
 ) -> Polling:
-    """The decision of a wait that begins now.
+    """A wait that begins now; the Retry-After of a register response comes first.
 
     Raises:
         InvalidOperation: for what names no operation of this client's endpoint.
         ServiceError: for the response of a request that was refused.
     """
-    name = _name(http, operation)
-    if after is None and isinstance(operation, httpx.Response):
-        after = OperationUpdate(operation_id=name, wait=retry_after(operation.headers, clock.wall))
-    return Polling(name, timeout=timeout, policy=policy, after=after, clock=clock)
+    now = options.get("clock", Clock()).wall
+    response = as_response(operation)
+    if response is not None and response.is_error:
+        raise refusal_of(response, now)
+    name = operation_id(operation if response is None else response, http.base_url)
+    if response is not None and options.get("after") is None:
+        options["after"] = OperationUpdate(operation_id=name, wait=retry_after(response.headers, now))
+    return Polling(name, **options)
 
 
-def _name(http: httpx.Client | httpx.AsyncClient, operation: Operation) -> str:
-    if isinstance(operation, httpx.Response) and operation.is_error:
-        read_result(operation)  # the request that should have started it was refused: say why
-    return operation_id(operation, http.base_url)
-
-
-def _answer(name: str, reply: Reply) -> LongRunningOperationResult:
+def _reported(polling: Polling, reply: Reply) -> OperationUpdate:
     try:
-        return read_result(reply)
-    except DataRegistryError as error:
-        error.operation_id, error.polls = name, 1
-        raise
+        return polling.decide(reply)
+    except UnrecognizedStatus as ended:
+        update = OperationUpdate(operation_id=polling.operation_id, status=polling.status, result=polling.last)
+        return evolve(update, polls=1, elapsed=ended.elapsed, problem=ended.with_traceback(None))
 
 
-def _begin(
-    http: httpx.Client | httpx.AsyncClient,
-    operation: Operation,
-    timeout: Timeout,
-    policy: PollingPolicy,
-    after: OperationUpdate | None,
-    clock: Clock,
-) -> tuple[Polling, httpx.Request]:
-    """The decision and the request of a wait, which is built once and sent for every poll."""
-    polling = begin(http, operation, timeout, policy, clock, after)
-    return polling, question(http, polling.operation_id)
+def _drive(polling: Polling, http: httpx.Client, request: httpx.Request) -> Iterator[OperationUpdate]:
+    while not polling.ended:
+        polling.check_deadline()
+        polling.clock.sleep(polling.pause())
+        yield polling.decide(poll(http, request))
+
+
+@frozen
+class _DriveAsync(AsyncIterator[OperationUpdate]):
+    """As `_drive`. No async generator: one that is left half-way is a warning under trio."""
+
+    polling: Polling
+    http: httpx.AsyncClient
+    request: httpx.Request
+
+    async def __anext__(self) -> OperationUpdate:
+        if self.polling.ended:
+            raise StopAsyncIteration
+        try:
+            self.polling.check_deadline()
+            await self.polling.clock.sleep_async(self.polling.pause())
+            return self.polling.decide(await poll_async(self.http, self.request))
+        except BaseException:
+            self.polling.ended = True  # as an exception ends the generator above
+            raise

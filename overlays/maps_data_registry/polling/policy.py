@@ -1,14 +1,14 @@
-"""What a caller says about a wait, and what a wait says back: plain values."""
+"""What a caller says about a wait, and what a wait reports back: plain values. Times are in seconds."""
 
 import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
 from enum import Enum
 from typing import Any, Final, Literal
 
-import anyio
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field, fields, frozen
 
 from maps_data_registry_client.models import LongRunningOperationResult
 
@@ -18,11 +18,47 @@ class Default(Enum):
 
     DEFAULT = "the policy's timeout"
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 DEFAULT: Final = Default.DEFAULT
 """Not given. None means no limit, so it cannot mean this."""
 
-Timeout = float | None | Literal[Default.DEFAULT]
+Duration = float | timedelta
+"""Seconds, or a timedelta."""
+
+Timeout = Duration | None | Literal[Default.DEFAULT]
+"""A limit: a duration, None for no limit, or `DEFAULT` for the policy's."""
+
+
+def seconds(value: object, name: str) -> float:
+    """A duration as seconds.
+
+    Raises:
+        TypeError: for anything but a number and a timedelta.
+    """
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be seconds or a timedelta, not {type(value).__name__}")
+    return float(value)
+
+
+def timeout_seconds(timeout: object) -> float:
+    """A timeout as seconds: infinite for None.
+
+    Raises:
+        TypeError: for anything but None, a number and a timedelta.
+        ValueError: unless it is more than 0.
+    """
+    limit = math.inf if timeout is None else seconds(timeout, "timeout")
+    if not limit > 0:
+        raise ValueError("timeout must be more than 0 seconds, or None for no limit")
+    return limit
+
+
+_LONG = 366 * 24 * 3600.0
 
 
 def _between(least: float, most: float) -> Callable[[Any, "Attribute[Any]", Any], None]:
@@ -30,102 +66,141 @@ def _between(least: float, most: float) -> Callable[[Any, "Attribute[Any]", Any]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"{attribute.name} must be a number, not {type(value).__name__}")
         if not least <= value <= most:
-            raise ValueError(f"{attribute.name} must be from {least:g} to {most:g}, not {value}")
+            raise ValueError(f"{attribute.name} must be from {least:g} to {most:g}, not {value:g}")
 
     return check
 
 
-_LONG = 366 * 24 * 3600.0
+def _as_seconds(value: Duration) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def _words(words: str | Iterable[str]) -> frozenset[str]:
-    return frozenset({words} if isinstance(words, str) else words)
+def _statuses(statuses: str | Iterable[str]) -> frozenset[str]:
+    return frozenset({statuses} if isinstance(statuses, str) else statuses)
 
 
-def limit(timeout: float | None) -> float:
-    """A timeout as seconds: infinite for None.
-
-    Raises:
-        ValueError: unless it is more than 0.
-    """
-    if timeout is None:
-        return math.inf
-    if not timeout > 0:
-        raise ValueError("timeout must be more than 0 seconds, or None for no limit")
-    return float(timeout)
+def fold(status: str | None) -> str | None:
+    """A status as it is compared: without case and surrounding space."""
+    return status if status is None else status.strip().casefold()
 
 
-@frozen(kw_only=True)
+def _brief(self: Any) -> str:
+    """A repr of the fields that differ from their defaults."""
+    shown = [item for item in fields(type(self)) if item.init and getattr(self, item.name) != item.default]
+    return f"{type(self).__name__}({', '.join(f'{item.name}={getattr(self, item.name)!r}' for item in shown)})"
+
+
+@frozen(kw_only=True, repr=False)
 class PollingPolicy:
-    """How to wait. Every field has a default that serves; times are in seconds.
+    """How to wait. Every field has a default that serves. Durations are seconds or a timedelta.
+
+    Attributes:
+        interval: Seconds between two polls where the reply has no Retry-After. Default 5.
+        growth: Factor applied to the interval after each such poll. Default 1.2.
+        max_interval: Seconds that the interval grows to at most. Default 60.
+        min_interval: Seconds between two polls of one operation at least, whatever Retry-After says. Default 0.2.
+        jitter: Share of a pause that chance may add to it. It never takes away: no poll comes early. Default 0.1.
+        retries: Transient failures in a row that are retried; any readable reply resets the count. Default 8.
+        backoff: Longest pause, in seconds, after the first transient failure without Retry-After; doubled for each
+            further one. Default 1.
+        max_backoff: Seconds that the backoff grows to at most. Default 60.
+        timeout: Seconds for the whole wait where the call gives no timeout; None for no limit. Default 3600.
+        succeeded: Statuses that end a wait with success. Statuses are compared without case and surrounding space.
+        failed: Statuses that end it with `OperationFailed`.
+        in_progress: Statuses that mean: poll again, even where Retry-After is missing.
 
     Raises:
         ValueError: for a value out of range.
-        TypeError: for one that is no number.
+        TypeError: for a value of the wrong type.
     """
 
-    interval: float = field(default=5.0, validator=_between(0, _LONG))
-    """Between two polls, where the reply has no Retry-After."""
+    interval: float = field(default=5.0, converter=_as_seconds, validator=_between(0, _LONG))
     growth: float = field(default=1.2, validator=_between(1, 100))
-    """What the interval is multiplied with after each such poll."""
-    max_interval: float = field(default=60.0, validator=_between(0, _LONG))
-    """What the interval grows to at most."""
+    max_interval: float = field(default=60.0, converter=_as_seconds, validator=_between(0, _LONG))
+    min_interval: float = field(default=0.2, converter=_as_seconds, validator=_between(0, _LONG))
     jitter: float = field(default=0.1, validator=_between(0, 1))
-    """The share of a wait that chance may add to it. It never takes away: no poll comes early."""
     retries: int = field(default=8, validator=_between(0, 10**6))
-    """Transient failures in a row that are asked again; a reply that can be read sets the count back."""
-    backoff: float = field(default=1.0, validator=_between(0, _LONG))
-    """The longest wait after the first transient failure without Retry-After; doubled for each further one."""
-    max_backoff: float = field(default=60.0, validator=_between(0, _LONG))
-    """What the backoff grows to at most."""
-    timeout: float | None = field(default=3600.0)
-    """The whole wait, where the call gives no timeout; None for no limit."""
-    succeeded: frozenset[str] = field(default=frozenset({"Completed"}), converter=_words)
-    """Words that end a wait well."""
-    failed: frozenset[str] = field(default=frozenset({"Failed"}), converter=_words)
-    """Words that end it badly."""
-    in_progress: frozenset[str] = field(default=frozenset({"Running"}), converter=_words)
-    """Words that mean: ask again, even where Retry-After is missing."""
+    backoff: float = field(default=1.0, converter=_as_seconds, validator=_between(0, _LONG))
+    max_backoff: float = field(default=60.0, converter=_as_seconds, validator=_between(0, _LONG))
+    timeout: Duration | None = field(default=3600.0)
+    succeeded: frozenset[str] = field(default=frozenset({"Completed"}), converter=_statuses)
+    failed: frozenset[str] = field(default=frozenset({"Failed"}), converter=_statuses)
+    in_progress: frozenset[str] = field(default=frozenset({"Running"}), converter=_statuses)
+    _meanings: dict[str | None, str] = field(init=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        words = [*self.succeeded, *self.failed, *self.in_progress]
-        if len(words) > len(set(words)):
-            raise ValueError("a status word can mean one thing only: succeeded, failed or in progress")
-        limit(self.timeout)
+        meanings: dict[str | None, str] = {}
+        for meaning in ("succeeded", "failed", "in_progress"):
+            for status in getattr(self, meaning):
+                if meanings.setdefault(fold(status), meaning) != meaning:
+                    raise ValueError("a status can mean one thing only: succeeded, failed or in progress")
+        object.__setattr__(self, "_meanings", meanings)
+        timeout_seconds(self.timeout)
+
+    __repr__ = _brief
+
+    def meaning_of(self, status: str | None) -> str | None:
+        """What a status means: `succeeded`, `failed`, `in_progress`, or None if the policy does not know it."""
+        return self._meanings.get(fold(status))
 
 
-def _sleep(seconds: float) -> None:
-    if seconds > 0:  # time.sleep(0) is a system call, and many a poll is due at once
-        time.sleep(seconds)
+def _sleep(pause: float) -> None:
+    if pause > 0:  # time.sleep(0) is a system call, and many a poll is due at once
+        time.sleep(pause)
 
 
-@frozen(kw_only=True)
+async def _sleep_async(pause: float) -> None:
+    import anyio  # which a sync wait need not load
+
+    await anyio.sleep(pause)
+
+
+@frozen(kw_only=True, repr=False)
 class Clock:
-    """Time and chance, so that a test needs neither."""
+    """Time and chance, so that a test needs neither.
+
+    Attributes:
+        monotonic: Seconds on a scale that never goes back, as `time.monotonic`.
+        wall: Seconds since the epoch, as `time.time`.
+        sleep: Sleeps for so many seconds in sync code.
+        sleep_async: Likewise in async code, under asyncio and trio.
+        random: A number from 0 to 1, for jitter and backoff.
+    """
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     sleep: Callable[[float], None] = _sleep
-    sleep_async: Callable[[float], Awaitable[None]] = anyio.sleep
+    sleep_async: Callable[[float], Awaitable[None]] = _sleep_async
     random: Callable[[], float] = random.random
+
+    __repr__ = _brief
+
+    @property
+    def is_real(self) -> bool:
+        """Whether sockets, which know the real time only, can keep to a deadline on this clock."""
+        return self.monotonic is time.monotonic
 
 
 @frozen(kw_only=True)
 class OperationUpdate:
-    """What one poll told, and how far the wait was then."""
+    """What one poll reported, and how far the wait was then.
+
+    Attributes:
+        operation_id: The operation.
+        status: Last status seen, or None before the first.
+        retry_after: Seconds that this reply asked to leave, or None if it did not say.
+        wait: Seconds until the next poll, or None if this was the last.
+        polls: Requests sent so far.
+        elapsed: Seconds since the wait began.
+        result: The last result that could be read.
+        problem: The transient failure that this poll met, if it met one; from `get_operation`, an `UnrecognizedStatus`.
+    """
 
     operation_id: str
     status: str | None = None
-    """The service's last word, or None before the first."""
     retry_after: float | None = None
-    """Seconds that this reply asked for, or None if it did not say."""
     wait: float | None = None
-    """Seconds until the next poll, or None if this was the last."""
     polls: int = 0
-    """Questions asked so far."""
     elapsed: float = 0.0
-    """Seconds since the wait began."""
-    result: LongRunningOperationResult | None = None
-    """The last result that could be read."""
+    result: LongRunningOperationResult | None = field(default=None, repr=lambda found: repr(found and found.to_dict()))
     problem: Exception | None = None
-    """The transient failure that this poll met, if it met one."""

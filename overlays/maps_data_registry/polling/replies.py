@@ -1,9 +1,12 @@
-"""Reply in, value out, or one of `errors` raised. Everything from the wire is hostile until it has been here."""
+"""A reply in; a result, or one of `errors`, out. Everything from the wire is hostile until it has been here."""
 
 import json
+import math
+from collections.abc import Callable
 from typing import Any
 
 import httpx
+from attrs import frozen
 
 from maps_data_registry.errors import (
     AuthenticationFailed,
@@ -12,12 +15,16 @@ from maps_data_registry.errors import (
     OperationNotFound,
     ServiceError,
     ServiceUnreachable,
-    known,
 )
-from maps_data_registry_client.models import LongRunningOperationResult, MapsErrorDetail, MapsErrorResponse
+from maps_data_registry.text import one_line, unset_to_none
+from maps_data_registry.wire.failures import CertificateNotTrusted
+from maps_data_registry.wire.guard import REFRESH_PROBLEM
+from maps_data_registry_client.models import LongRunningOperationResult, MapsErrorResponse
+
+from .retry_after import has_retry_after, retry_after
 
 Reply = httpx.Response | httpx.RequestError | DataRegistryError
-"""What became of a question: an answer, or what came instead of one."""
+"""What became of a request: a response, or what came instead of one."""
 
 MAX_DEPTH = 32
 """Levels of a tree that are kept; no honest reply is that deep."""
@@ -25,51 +32,86 @@ MAX_DEPTH = 32
 _REFUSALS = {401: AuthenticationFailed, 403: AuthenticationFailed, 404: OperationNotFound}
 
 
-def read_result(reply: Reply) -> LongRunningOperationResult:
-    """The operation's state out of a 200 reply.
+@frozen
+class Answer:
+    """A reply of 200 that could be read."""
+
+    result: LongRunningOperationResult
+    retry_after: float | None
+    """Seconds, or None if the reply does not say, or not readably."""
+    asks_for_more: bool
+    """Whether there is a Retry-After header, readable or not."""
+
+
+def read_reply(reply: Reply, operation_id: str, now: Callable[[], float]) -> Answer | DataRegistryError:
+    """What a reply about an operation says, as a value: an error is for the caller to raise or to retry.
 
     Members of a wrong type are dropped, unknown ones are kept, so that the models hold what they promise.
-
-    Raises:
-        ServiceError: for every other status; its subclasses for 401, 403 and 404.
-        InvalidResponse: for a body that is not a JSON object.
-        ServiceUnreachable: for a failure of httpx.
+    *now* (seconds since the epoch) is for a Retry-After that is a date.
     """
-    if isinstance(reply, httpx.RequestError) and not isinstance(reply, DataRegistryError):
-        raise ServiceUnreachable(reply) from reply
     if isinstance(reply, InvalidResponse) and reply.status_code != 200:  # the status tells more
         headers = [item for item in reply.headers.raw if item[0].lower() != b"content-encoding"]
         reply = httpx.Response(reply.status_code, headers=headers)
     if isinstance(reply, DataRegistryError):
-        raise reply
+        return reply
+    if isinstance(reply, httpx.RequestError):
+        return _unreachable(reply)
     if reply.status_code != 200:
-        raise _REFUSALS.get(reply.status_code, ServiceError)(reply, _read_refusal(reply))
+        return refusal_of(reply, now)
     body = _read_object(reply)
+    if isinstance(body, InvalidResponse):
+        return body
     tidy = {name: _tidy(value) if name == "error" else _shallow(value) for name, value in body.items()}
     for name in ("id", "status"):
         if not isinstance(tidy.get(name, ""), str):
             del tidy[name]
-    return LongRunningOperationResult.from_dict(tidy)
+    result = LongRunningOperationResult.from_dict(tidy)
+    about = unset_to_none(result.id)
+    if about is not None and about.strip().lower() != operation_id.lower():
+        return _invalid(f"it is about the operation {one_line(about)}", reply)
+    return Answer(result, retry_after(reply.headers, now), has_retry_after(reply.headers))
 
 
-def _read_refusal(response: httpx.Response) -> MapsErrorDetail | None:
+def refusal_of(response: httpx.Response, now: Callable[[], float]) -> ServiceError:
+    """The error that a response with another status than 200 stands for."""
     try:
         body = _read_object(response)
-    except (InvalidResponse, httpx.StreamError):
-        return None  # a gateway's page, nothing at all, or not read: the status says enough
-    return known(MapsErrorResponse.from_dict({"error": _tidy(body.get("error"))}).error)
+    except httpx.StreamError:  # not read, as a response that the caller streams may be: the status says enough
+        body = {}
+    error = None  # a gateway's page, or nothing at all
+    if isinstance(body, dict):
+        error = unset_to_none(MapsErrorResponse.from_dict({"error": _tidy(body.get("error"))}).error)
+    kind = _REFUSALS.get(response.status_code, ServiceError)
+    refusal = kind(response, error, retry_after=retry_after(response.headers, now))
+    refusal.__cause__ = response.extensions.get(REFRESH_PROBLEM)
+    return refusal
 
 
-def _read_object(response: httpx.Response) -> dict[str, Any]:
-    try:
-        value = json.loads(response.content)
-    except (ValueError, RecursionError) as error:
-        fault = str(error) if response.content else "it is empty"
+def _unreachable(error: httpx.RequestError) -> ServiceUnreachable:
+    if isinstance(error, CertificateNotTrusted):
+        advice = "set SSL_CERT_FILE to the authority's certificate, or pass connect(ssl_context=…)"
+        unreachable = ServiceUnreachable(error, advice)
     else:
-        if isinstance(value, dict):
-            return value
-        fault = "it is not a JSON object"
-    raise InvalidResponse(fault, status_code=response.status_code, headers=response.headers, body=response.content)
+        unreachable = ServiceUnreachable(error)
+    unreachable.__cause__ = error
+    return unreachable
+
+
+def _read_object(response: httpx.Response) -> dict[str, Any] | InvalidResponse:
+    try:
+        # Decoded here, as json.loads would also take UTF-16 and UTF-32.
+        value = json.loads(response.content.decode("utf-8-sig"), parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        return _invalid(str(error) if response.content else "it is empty", response)
+    return value if isinstance(value, dict) else _invalid("it is not a JSON object", response)
+
+
+def _no_number(text: str) -> None:
+    """What JSON does not have: NaN, Infinity and -Infinity are taken for null."""
+
+
+def _invalid(fault: str, response: httpx.Response) -> InvalidResponse:
+    return InvalidResponse(fault, status_code=response.status_code, headers=response.headers, body=response.content)
 
 
 def _tidy(error: object, depth: int = 0) -> dict[str, Any] | None:
@@ -90,7 +132,9 @@ def _tidy(error: object, depth: int = 0) -> dict[str, Any] | None:
 
 
 def _shallow(value: Any, depth: int = 0) -> Any:
-    """A member that the contract does not know, to a bounded depth."""
+    """A member that the contract does not know, to a bounded depth, with numbers that JSON has."""
+    if isinstance(value, float) and not math.isfinite(value):  # 1e999
+        return None
     if isinstance(value, dict | list) and depth >= MAX_DEPTH:
         return None
     if isinstance(value, dict):

@@ -1,48 +1,49 @@
 """The last moment before the wire, for the sync and the async client at once.
 
-Whoever built a request, it leaves only for the client's own origin, and its reply is bounded in size and in time.
-The real transports are built on first use: httpx's own for sync and for trio, aiohttp's under httpx's API for asyncio.
+Whoever built a request, it leaves for the client's own origin only, and its reply is bounded in size and in time. What
+the transport underneath raises is raised anew: the same class, the credential masked, without the request.
 """
 
 import contextlib
-import functools
 import math
 import ssl
-import threading
 import time
-import urllib.request
-from base64 import b64encode
+from contextvars import ContextVar
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
-import anyio
 import httpx
 
-from maps_data_registry.errors import UntrustedOrigin
+from maps_data_registry.errors import DataRegistryError, UntrustedOrigin
 
-from .background import running_loop
-from .deadline import TOO_SLOW, deadline, time_left
-from .incoming import Incoming, mask_error
-from .origin import is_loopback, origin_of, origin_text
+from .environment import default_ssl_context, proxy_of
+from .failures import failure_of
+from .incoming import MAX_REPLY_BYTES, Incoming
+from .origin import origin_of, origin_text
+from .secrecy import Mask
+from .transports import AsyncTransports, SyncTransports
+
+DEADLINE = "deadline"
+"""The request extension that says when a request must be over, on `time.monotonic`."""
+
+REFRESH_PROBLEM = "refresh_problem"
+"""The response extension that says why a 401 was not answered with a new token."""
 
 REQUEST_TIMEOUT = 60.0
 """Seconds for one request at most, from connecting to the last byte."""
 
-KEEP_ALIVE = 300.0
-"""Seconds that an idle connection is kept: longer than the usual time between two polls."""
-
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE)
+_TOO_SLOW = "the time for the whole request is up"
+_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)  # of the current sync request
 
 
-class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """A transport for one origin. *inner* replaces the built one, for the kinds of client that it serves.
+class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """A transport for one origin. *inner* replaces httpx's own transports, for the kinds of client that it serves.
 
-    A request may bring `extensions={"deadline": …}`, if that is earlier: on the monotonic clock, or the event loop's
-    on the async side. With an *inner* of the caller's, the sync side looks at it between two chunks only.
+    A request may bring an earlier end in `extensions[DEADLINE]`. With an *inner* of the caller's, the sync side checks
+    it between two chunks only.
 
     Raises (from a request):
         UntrustedOrigin: for another origin than *base_url*'s, before anything is sent.
-        InvalidResponse: for a body over `incoming.MAX_REPLY_BYTES`, or in an encoding that cannot be read.
+        InvalidResponse: for a reply that is too long, or in an encoding that cannot be read.
         httpx.TransportError: what the wire does; `httpx.ReadTimeout` when the total is up.
     """
 
@@ -52,133 +53,106 @@ class GuardedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         *,
         inner: httpx.BaseTransport | httpx.AsyncBaseTransport | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
-        self._base_url = base_url
         self._origin = origin_of(base_url)
-        self._ssl_context = ssl_context
-        self._inner = inner
-        self._sync: httpx.BaseTransport | None = None
-        # Under asyncio a transport lives and dies with its event loop; trio's may serve several.
-        self._async: WeakKeyDictionary[object, httpx.AsyncBaseTransport] = WeakKeyDictionary()
-        self._building = threading.Lock()
-        self._proxy = _proxy(base_url)
+        self._max_reply_bytes = max_reply_bytes
+        self._where = origin_text(self._origin)
+        self._mask = Mask()
+        self._sync: Any = inner
+        self._async: Any = inner
+        if inner is None:
+            proxy = proxy_of(base_url)
+            if proxy is not None:
+                self._where += f" through the proxy {proxy}"
+                self._mask = Mask(proxy.secrets)
+            if ssl_context is None:
+                ssl_context = default_ssl_context() if base_url.scheme == "https" else _no_tls()
+            settings: dict[str, Any] = {"verify": ssl_context, "proxy": proxy and proxy.proxy}
+            self._sync, self._async = SyncTransports(_time_left, **settings), AsyncTransports(**settings)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the sync client."""
-        self._admit(request)
-        with self._building:
-            inner = self._sync = self._sync or self._build_sync()
-        token = deadline.set((now := time.monotonic()) + _seconds(request, now))
+        ends = self._admit(request)
+        if not isinstance(self._sync, httpx.BaseTransport):
+            raise TypeError("transport=… is async: the sync functions need a sync transport, as httpx.HTTPTransport is")
+        token = _deadline.set(ends)
         try:
-            response = inner.handle_request(request)
+            response = self._sync.handle_request(request)
             with contextlib.closing(cast("httpx.SyncByteStream", response.stream)) as stream:
-                incoming = Incoming(request, response)
+                incoming = Incoming(response, self._mask, self._max_reply_bytes)
                 for chunk in stream:
                     incoming.append(chunk)
-                    time_left(None)
-        except TimeoutError as error:
-            raise httpx.ReadTimeout(TOO_SLOW, request=request) from error
-        except httpx.TransportError as error:
-            mask_error(error, request)
-            raise
+                    _time_left(None)
+            return incoming.reply()
+        except Exception as error:
+            failure = self._failure(error)
         finally:
-            deadline.reset(token)
-        return incoming.reply()
+            _deadline.reset(token)
+        raise failure  # here, where the error that it replaces is not its context
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the async client."""
-        self._admit(request)
-        inner = self._async_inner()
+        import anyio  # which a sync wait need not load
+
+        ends = self._admit(request)
+        if not isinstance(self._async, httpx.AsyncBaseTransport):
+            raise TypeError(
+                "transport=… is sync: the async functions and wait_for_operations need an async transport, "
+                "as httpx.AsyncHTTPTransport is"
+            )
         try:
-            with anyio.fail_after(_seconds(request, anyio.current_time())):
-                response = await inner.handle_async_request(request)
+            with anyio.fail_after(ends - time.monotonic()):
+                response = await self._async.handle_async_request(request)
                 async with contextlib.aclosing(cast("httpx.AsyncByteStream", response.stream)) as stream:
-                    incoming = Incoming(request, response)
+                    incoming = Incoming(response, self._mask, self._max_reply_bytes)
                     async for chunk in stream:
                         incoming.append(chunk)
-        except TimeoutError as error:
-            raise httpx.ReadTimeout(TOO_SLOW, request=request) from error
-        except httpx.TransportError as error:
-            mask_error(error, request)
-            raise
-        return incoming.reply()
+            return incoming.reply()
+        except Exception as error:
+            failure = self._failure(error)
+        raise failure  # here, where the error that it replaces is not its context
 
     def close(self) -> None:
         """Close the sync side's connections."""
-        inner, self._sync = self._sync, None
-        if inner is not None:
-            inner.close()
+        if isinstance(self._sync, httpx.BaseTransport):
+            self._sync.close()
 
     async def aclose(self) -> None:
-        """Close the async side's connections."""
-        inner = self._async.pop(running_loop() or self, None)
-        if inner is not None:
-            await inner.aclose()
+        """Close the async side's connections of this event loop."""
+        if isinstance(self._async, httpx.AsyncBaseTransport):
+            await self._async.aclose()
 
-    def _admit(self, request: httpx.Request) -> None:
+    def _admit(self, request: httpx.Request) -> float:
+        """When the request must be over, if it may leave at all."""
         if origin_of(request.url) != self._origin:
             there, here = origin_text(origin_of(request.url)), origin_text(self._origin)
             raise UntrustedOrigin(f"not sent: a request to {there} by a client of {here}")
         if request.headers.get("Authorization") == "":  # baked in by the generated client
             del request.headers["Authorization"]
+        self._mask.learn(request)
+        ends: float = request.extensions.get(DEADLINE, math.inf)
+        return min(time.monotonic() + REQUEST_TIMEOUT, ends)
 
-    def _build_sync(self) -> httpx.BaseTransport:
-        if self._inner is not None:
-            if not isinstance(self._inner, httpx.BaseTransport):
-                raise TypeError("transport=… is for the async client only")
-            return self._inner
-        from .sockets import DeadlineBackend  # httpcore, and with it trio where there is one: not before it is needed
-
-        transport = httpx.HTTPTransport(**self._settings())
-        transport._pool._network_backend = DeadlineBackend()  # httpx hands no backend through
-        return transport
-
-    def _async_inner(self) -> httpx.AsyncBaseTransport:
-        loop = running_loop()  # None under trio
-        if (inner := self._async.get(loop or self)) is None:
-            inner = self._async[loop or self] = self._build_async(loop)
-        return inner
-
-    def _build_async(self, loop: object) -> httpx.AsyncBaseTransport:
-        if self._inner is not None:
-            if not isinstance(self._inner, httpx.AsyncBaseTransport):
-                raise TypeError("transport=… is for the sync client only")
-            return self._inner
-        if loop is None or (self._proxy and self._proxy.url.scheme.startswith("socks")):  # aiohttp has no SOCKS
-            return httpx.AsyncHTTPTransport(**self._settings())
-        from .aiohttp_transport import SessionTransport  # 0.2 s, so not before it is needed
-
-        return SessionTransport(**self._settings())
-
-    def _settings(self) -> dict[str, Any]:
-        context = self._ssl_context or (_tls() if self._base_url.scheme == "https" else _no_tls())
-        return {"verify": context, "limits": LIMITS, "proxy": self._proxy}
+    def _failure(self, error: Exception) -> Exception:
+        if isinstance(error, DataRegistryError):
+            return error.with_traceback(None)
+        if isinstance(error, TimeoutError):
+            error = httpx.ReadTimeout(_TOO_SLOW)
+        return failure_of(error, self._where, self._mask)
 
 
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()  # 20 ms, so once for all clients
+def _time_left(timeout: float | None) -> float:
+    """The smaller of *timeout* and the seconds until the current request's deadline.
+
+    Raises:
+        TimeoutError: if there are none.
+    """
+    left = _deadline.get() - time.monotonic()
+    if left <= 0:
+        raise TimeoutError(_TOO_SLOW)
+    return left if timeout is None else min(left, timeout)
 
 
 def _no_tls() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _proxy(url: httpx.URL) -> httpx.Proxy | None:
-    """The proxy that the environment names for a URL, as httpx would choose it; never one for loopback."""
-    if is_loopback(url.host) or urllib.request.proxy_bypass(url.host):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy:
-        return None
-    address = httpx.URL(proxy if "://" in proxy else f"http://{proxy}")
-    if not address.userinfo or address.scheme.startswith("socks"):
-        return httpx.Proxy(address)
-    basic = b64encode(f"{address.username}:{address.password}".encode()).decode()  # the one form that both sides take
-    return httpx.Proxy(address.copy_with(userinfo=b""), headers={"Proxy-Authorization": f"Basic {basic}"})
-
-
-def _seconds(request: httpx.Request, now: float) -> float:
-    by: float = request.extensions.get("deadline", math.inf)
-    return max(min(by - now, REQUEST_TIMEOUT), 0.0)

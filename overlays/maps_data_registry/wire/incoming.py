@@ -6,97 +6,97 @@ import httpx
 
 from maps_data_registry.errors import InvalidResponse
 
-MAX_REPLY_BYTES = 1024 * 1024
-"""The longest body that is read, compressed or not. The contract's replies are a few hundred bytes."""
+from .secrecy import Mask
 
-_TOO_LARGE = f"it is larger than {MAX_REPLY_BYTES} bytes"
-_SHORTEST_SECRET = 8  # characters; a shorter one would be found in any text
-_SECRET = frozenset({b"authorization", b"subscription-key"})
-_OF_THE_CODING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+MAX_REPLY_BYTES = 1024 * 1024
+"""The longest body that is read unless told otherwise. The contract's replies are a few hundred bytes."""
+
+MAX_HEADER_BYTES = 64 * 1024
+"""The longest head of a reply, all names and values together."""
+
+_CODING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+_COOKIES = frozenset({b"set-cookie", b"set-cookie2"})
 
 
 class Incoming:
     """A reply while it is read.
 
     Raises:
-        InvalidResponse: here and from its methods, for a body over `MAX_REPLY_BYTES` or that cannot be decoded.
+        InvalidResponse: here and from its methods, for a head or body that is too long, a body that cannot be decoded,
+            or one that is not UTF-8 (RFC 8259, section 8.1).
     """
 
-    def __init__(self, request: httpx.Request, response: httpx.Response) -> None:
-        self._secrets = secrets_of(request)
+    def __init__(self, response: httpx.Response, mask: Mask, max_bytes: int) -> None:
         self._response = response
-        self._fields = {name.lower(): value for name, value in response.headers.raw}
+        self._mask = mask
+        self._max_bytes = max_bytes
         self._body = bytearray()
+        self._fields = {name.lower(): value for name, value in response.headers.raw}
+        head = b"\n".join(b"%b: %b" % item for item in response.headers.raw)
+        self._headers = [item for item in response.headers.raw if item[0].lower() not in _COOKIES]
+        if len(head) > MAX_HEADER_BYTES:
+            self._headers = []
+            raise self._invalid(f"its headers are longer than {MAX_HEADER_BYTES} bytes")
+        if mask(head) is not head:
+            self._headers = [(mask(name), mask(value)) for name, value in self._headers]
         length = self._fields.get(b"content-length", b"0")
-        if length.isdigit() and int(length[:20]) > MAX_REPLY_BYTES:
-            raise self._invalid(_TOO_LARGE)
+        if length.isdigit() and int(length[:20]) > max_bytes:
+            raise self._too_long()
 
     def append(self, chunk: bytes) -> None:
         """Take in a part of the body."""
         self._body += chunk
-        if len(self._body) > MAX_REPLY_BYTES:
-            raise self._invalid(_TOO_LARGE)
+        if len(self._body) > self._max_bytes:
+            raise self._too_long()
 
     def reply(self) -> httpx.Response:
         """The whole reply."""
-        response, headers, content = self._response, self._headers(), bytes(self._body)
+        response, headers, content = self._response, self._headers, bytes(self._body)
         if b"content-encoding" in self._fields:
             content = self._decoded(content)
-            headers = [item for item in headers if item[0].lower() not in _OF_THE_CODING]
+            headers = [item for item in headers if item[0].lower() not in _CODING]
         if b"location" in self._fields and not _is_url(response.headers["location"]):  # httpx reads it in any case
             headers = [item for item in headers if item[0].lower() != b"location"]
-        content = masked(content, self._secrets)
-        # Not the reason phrase, which is the other side's free text, nor the connection.
+        if not _is_text(content):
+            raise self._invalid("it is not UTF-8")
+        content = self._mask(content)
+        # Neither the reason phrase, which is the other side's free text, nor the connection.
         about = {name: value for name, value in response.extensions.items() if name == "http_version"}
         if content == self._body and headers == response.headers.raw:
             response.stream, response.extensions = httpx.ByteStream(content), about
             return response
         return httpx.Response(response.status_code, headers=headers, content=content, extensions=about)
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
-        return [(name, masked(value, self._secrets)) for name, value in self._response.headers.raw]
-
     def _decoded(self, content: bytes) -> bytes:
-        encoding = masked(self._response.headers["content-encoding"].encode(), self._secrets).decode().strip().lower()
+        encoding = self._mask(self._fields[b"content-encoding"]).decode("ascii", "replace").strip().lower()
         if encoding in {"", "identity"}:
             return content
         fault = f"its content-encoding is {encoding}"
         if encoding in {"gzip", "x-gzip", "deflate"}:
             try:
-                decoded = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, MAX_REPLY_BYTES + 1)
+                decoded = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, self._max_bytes + 1)
             except zlib.error as error:
                 fault = f"{fault}, but {error}"
             else:
-                if len(decoded) <= MAX_REPLY_BYTES:
-                    return decoded
-                fault = _TOO_LARGE
+                if len(decoded) > self._max_bytes:
+                    raise self._too_long()
+                return decoded
         raise self._invalid(fault)
 
-    def _invalid(self, fault: str) -> InvalidResponse:
-        body = masked(bytes(self._body), self._secrets)
-        headers = httpx.Headers(self._headers())
-        return InvalidResponse(fault, status_code=self._response.status_code, headers=headers, body=body)
+    def _too_long(self) -> InvalidResponse:
+        return self._invalid(f"it is longer than {self._max_bytes} bytes", "connect(max_reply_bytes=…) allows more")
+
+    def _invalid(self, fault: str, advice: str | None = None) -> InvalidResponse:
+        body = b"" if b"\0" in self._body else self._mask(bytes(self._body))  # UTF-16 would show what it repeats
+        headers, status = httpx.Headers(self._headers), self._response.status_code
+        return InvalidResponse(fault, status_code=status, headers=headers, body=body, advice=advice)
 
 
-def secrets_of(request: httpx.Request) -> list[bytes]:
-    """The credentials in a request's headers, as far as they are long enough to be told from other text."""
-    found = (value.rpartition(b" ")[2] for name, value in request.headers.raw if name.lower() in _SECRET)
-    return [secret for secret in found if len(secret) >= _SHORTEST_SECRET]
-
-
-def masked(text: bytes, secrets: list[bytes]) -> bytes:
-    """The text without the secrets, as they are and as JSON may write them."""
-    for secret in secrets:
-        text = text.replace(secret, b"***").replace(secret.replace(b"/", b"\\/"), b"***")
-    return text
-
-
-def mask_error(error: Exception, request: httpx.Request) -> None:
-    """Take the request's credential out of an error's text, which may quote what the other side sent."""
-    text = str(error).encode("utf-8", "surrogatepass")
-    if (clean := masked(text, secrets_of(request))) != text:
-        error.args = (clean.decode("utf-8", "surrogatepass"),)
-        error.__cause__ = error.__context__ = None  # they say it too
+def _is_text(content: bytes) -> bool:
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def _is_url(text: str) -> bool:

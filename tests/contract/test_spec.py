@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from document import follow, load, nodes
+from document import follow, nodes
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from rules import load
 
 import maps_data_registry_schemas as schemas
 from maps_data_registry_client import models
 from maps_data_registry_client.models import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorResponse
 
-SPEC = Path(__file__).parent.parent / "spec" / "data-registry.yaml"
+SPEC = Path(__file__).parents[2] / "spec" / "data-registry.yaml"
 DOCUMENT = load(SPEC)
 GET_OPERATION = DOCUMENT["paths"]["/dataRegistries/operations/{operationId}"]["get"]
 

@@ -1,4 +1,4 @@
-"""The emulator in pytest. Here and not in its package, as pytest imports it always, and the extra may be missing."""
+"""The pytest fixture. pytest always imports this module, so it imports nothing of the extra before a test needs it."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .emulator import Emulator, Namespace
+    from .namespace import Namespace
+    from .server import Emulator
 
-MARKER = "data_registry_emulator(scenario=None, credentials=None, virtual_time=None): how the test's namespace is set"
+MARKER = "data_registry_emulator(scenario=None, credentials=None, virtual_time=None): settings of the test's namespace"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -19,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def data_registry_emulator_server() -> "Iterator[Emulator]":
     """One running emulator for the session (under pytest-xdist: for each worker)."""
-    from .emulator import Emulator
+    from . import Emulator
 
     with Emulator() as emulator:
         yield emulator
@@ -29,7 +30,8 @@ def data_registry_emulator_server() -> "Iterator[Emulator]":
 def data_registry_emulator(data_registry_emulator_server: "Emulator", request: pytest.FixtureRequest) -> "Namespace":
     """The test's own namespace of an emulator, with operations, journal and clock that no other test sees.
 
-    `@pytest.mark.data_registry_emulator(scenario="fails", virtual_time=True)` sets it as `Emulator.namespace` takes it.
+    `@pytest.mark.data_registry_emulator(scenario="fails", virtual_time=True)` passes these settings to
+    `Emulator.namespace`.
     """
     marker = request.node.get_closest_marker("data_registry_emulator")
     return data_registry_emulator_server.namespace(request.node.name, **(marker.kwargs if marker else {}))

@@ -9,14 +9,14 @@ import pytest
 
 from maps_data_registry_client.api.data_registry import get_operation
 
-OVERLAY = Path(__file__).parent.parent / "overlays" / "maps_data_registry"
+OVERLAY = Path(__file__).parents[2] / "overlays" / "maps_data_registry"
 ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
 
 
 def test_the_request_half_takes_what_the_overlay_gives() -> None:
     signature = inspect.signature(get_operation._get_kwargs)
     required = [name for name, parameter in signature.parameters.items() if parameter.default is parameter.empty]
-    assert required == ["operation_id"], "operations.py gives the operation id and no more"
+    assert required == ["operation_id"], "asking.py gives the operation id and no more"
 
 
 def test_the_request_half_gives_what_httpx_takes() -> None:
@@ -34,4 +34,4 @@ def test_no_other_private_name_is_used(path: Path) -> None:
         for alias in node.names
         if alias.name.startswith("_")
     }
-    assert private == ({"_get_kwargs"} if path.name == "operations.py" else set())
+    assert private == ({"_get_kwargs"} if path == OVERLAY / "polling" / "asking.py" else set())

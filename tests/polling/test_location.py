@@ -1,15 +1,19 @@
+from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maps_data_registry import InvalidOperation, SubscriptionKey, connect
-from maps_data_registry.wire.origin import OPERATION_ID, endpoint, operation_id
+from maps_data_registry import InvalidOperation
+from maps_data_registry.polling.location import OPERATION_ID, operation_id
+from maps_data_registry.wire.origin import endpoint
+from maps_data_registry_client.types import Response
+from tests.support import ID
 
-from .support import ID, KEY
-
+OTHER = "11111111-2222-3333-4444-555555555555"
 PATH = f"/dataRegistries/operations/{ID}"
 US = httpx.URL("https://us.atlas.microsoft.com")
 
@@ -28,6 +32,16 @@ US = httpx.URL("https://us.atlas.microsoft.com")
         (f"https://maps.test/a/b-c{PATH}", httpx.URL("https://maps.test/a/b-c/")),
         (f"https://apim.test/maps/v1.0/a%20b{PATH}", httpx.URL("https://apim.test/maps/v1.0/a%20b")),
         (httpx.Response(201, headers={"Operation-Location": f"https://us.atlas.microsoft.com{PATH}"}), US),
+        (httpx.Response(201, headers={"Operation-Id": ID}), US),
+        (httpx.Response(201, headers={"Operation-Id": OTHER, "Operation-Location": f" {ID} "}), US),
+        (Response(HTTPStatus.CREATED, b"", {"operation-location": f"{US}{PATH}"}, None), US),
+        (UUID(ID), US),
+        (httpx.URL(f"https://us.atlas.microsoft.com{PATH}"), US),
+        (f"HTTPS://us.atlas.microsoft.com{PATH}", US),
+        (f"https://us.atlas.microsoft.com{PATH}/", US),
+        (f"https://us.atlas.microsoft.com{PATH}?api-version=2023-06-01&id={OTHER}", US),
+        (f" {ID}\n", US),
+        (f"\thttps://us.atlas.microsoft.com{PATH} \n", US),
     ],
 )
 def test_an_operation_names_an_id(operation: Any, base_url: httpx.URL) -> None:
@@ -63,11 +77,8 @@ FOREIGN = [
     f"https://us.atlas.microsoft.com/dataRegistries/{ID}",
     f"https://us.atlas.microsoft.com/dataregistries/operations/{ID}",
     f"https://us.atlas.microsoft.com{PATH}/{ID}",
-    f"https://us.atlas.microsoft.com{PATH}/",
     f"https://us.atlas.microsoft.com{PATH}#fragment",
     f"https://us.atlas.microsoft.com{PATH}?a b",
-    f"https://us.atlas.microsoft.com{PATH}\n",
-    f" https://us.atlas.microsoft.com{PATH}",
     f"https://us.atlas.microsoft.com{PATH}\x00",
     f"https://uѕ.atlas.microsoft.com{PATH}",  # noqa: RUF001 - a Cyrillic letter
     f"https://[::1{PATH}",
@@ -76,8 +87,6 @@ FOREIGN = [
     f"https://xn--{PATH}",
     f"https://xn--a{PATH}",
     f"https://us.atlas.microsoft.com:0{PATH}",
-    f"https://us.atlas.microsoft.com{PATH}?id=11111111-2222-3333-4444-555555555555",
-    f"https://us.atlas.microsoft.com{PATH}?api-version=2023-06-01&id={ID}",
     "https://us.atlas.microsoft.com",
 ]
 
@@ -108,12 +117,30 @@ def test_another_port_is_called_that() -> None:
 
 @pytest.mark.parametrize(
     "operation",
-    ["", "..", ".", "*", "x", ID[:-1], f"{ID}0", f" {ID}", f"{ID}\n", f"{{{ID}}}", f"urn:uuid:{ID}", "g" * 36, ID + ID],
+    ["", "..", ".", "*", "x", ID[:-1], f"{ID}0", f"{ID} {ID}", f"{{{ID}}}", f"urn:uuid:{ID}", "g" * 36, ID + ID],
 )
 def test_an_id_is_a_guid(operation: str) -> None:
     with pytest.raises(InvalidOperation) as caught:
         operation_id(operation, US)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        (f"https://evil.test{PATH}", "is of https://evil.test:443, the client is connected to https://us"),
+        ("https://us.atlas.microsoft.com/dataRegistries", "names no operation id"),
+        (f"https://us.atlas.microsoft.com{PATH}#top", "fragment"),
+        (f"https://user:secret@us.atlas.microsoft.com{PATH}", "user or a password"),
+        (f"https://[::::]{PATH}", "no valid host and port"),
+        (PATH, "which is a URL such as https://us.atlas.microsoft.com/dataRegistries/operations/{operationId}"),
+    ],
+)
+def test_a_refusal_names_what_is_wrong(location: str, said: str) -> None:
+    with pytest.raises(InvalidOperation) as caught:
+        operation_id(location, US)
+    assert said in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_key_in_the_wrong_place_is_not_shown() -> None:
@@ -124,7 +151,12 @@ def test_a_key_in_the_wrong_place_is_not_shown() -> None:
 
 @pytest.mark.parametrize(
     ("operation", "said"),
-    [(httpx.Response(201), "no Operation-Location"), (None, "NoneType"), (b"x", "bytes"), (42, "int")],
+    [
+        (httpx.Response(201), "neither Operation-Location nor Operation-Id"),
+        (None, "NoneType"),
+        (b"x", "bytes"),
+        (42, "int"),
+    ],
 )
 def test_something_else(operation: Any, said: str) -> None:
     with pytest.raises(InvalidOperation, match=said):
@@ -143,47 +175,3 @@ def test_any_text_is_an_id_or_refused(text: str) -> None:
 def test_any_guid_comes_back(guid: str) -> None:
     assert operation_id(guid, US) == guid
     assert operation_id(f"https://us.atlas.microsoft.com/dataRegistries/operations/{guid}", US) == guid
-
-
-@pytest.mark.parametrize(
-    ("options", "url"),
-    [
-        ({"geography": "us"}, "https://us.atlas.microsoft.com"),
-        ({"geography": "eu"}, "https://eu.atlas.microsoft.com"),
-        ({"base_url": "https://maps.private.test/x"}, "https://maps.private.test/x"),
-        ({"base_url": "http://127.0.0.1:1"}, "http://127.0.0.1:1"),
-        ({"base_url": "http://127.9.9.9"}, "http://127.9.9.9"),
-        ({"base_url": "http://[::1]:1"}, "http://[::1]:1"),
-        ({"base_url": "http://localhost:1"}, "http://localhost:1"),
-    ],
-)
-def test_endpoints(options: dict[str, str], url: str) -> None:
-    client = connect(credential=SubscriptionKey(KEY), **options)  # type: ignore[arg-type]
-    assert str(client.get_httpx_client().base_url).rstrip("/") == url
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({}, "one of the two"),
-        ({"geography": "us", "base_url": "https://x.test"}, "one of the two"),
-        ({"geography": "global"}, "us, eu"),
-        ({"geography": ""}, "us, eu"),
-        ({"base_url": ""}, "absolute"),
-        ({"base_url": "us.atlas.microsoft.com"}, "absolute"),
-        ({"base_url": "ftp://x.test"}, "absolute"),
-        ({"base_url": "https://"}, "absolute"),
-        ({"base_url": "https://x.test:port"}, "absolute"),
-        ({"base_url": "https://xn--"}, "absolute"),
-        ({"base_url": "https://user:secret@x.test"}, "user"),
-        ({"base_url": "https://x.test?secret"}, "query"),
-        ({"base_url": "https://x.test#secret"}, "fragment"),
-        ({"base_url": "http://x.test"}, "clear"),
-        ({"base_url": "http://127.0.0.1.x.test"}, "clear"),
-        ({"base_url": "http://10.0.0.1"}, "clear"),
-    ],
-)
-def test_endpoints_that_no_credential_may_go_to(options: dict[str, str], said: str) -> None:
-    with pytest.raises(ValueError, match=said) as caught:
-        connect(credential=SubscriptionKey(KEY), **options)  # type: ignore[arg-type]
-    assert "secret" not in str(caught.value)

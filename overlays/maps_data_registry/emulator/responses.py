@@ -1,4 +1,4 @@
-"""What goes onto the wire: replies made of the contract's models, and replies that no HTTP library would send."""
+"""Responses: those made of the contract's models, and those that no HTTP library would send."""
 
 import asyncio
 import socket

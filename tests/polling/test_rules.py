@@ -1,7 +1,10 @@
-"""The nine rules of a wait, each a table, through both drivers."""
+"""The rules of a wait, each a table, through every driver."""
 
 import logging
 import ssl
+from datetime import timedelta
+from http import HTTPStatus
+from time import monotonic
 from typing import Any
 
 import anyio
@@ -11,27 +14,35 @@ import pytest
 from maps_data_registry import (
     Clock,
     DataRegistryError,
+    InvalidResponse,
     OperationFailed,
+    OperationNotFound,
     OperationTimeout,
     OperationUpdate,
     PollingPolicy,
     ServiceError,
     ServiceUnreachable,
     UnrecognizedStatus,
-    wait_for_operation,
-    wait_for_operation_async,
     watch_operation_async,
 )
 from maps_data_registry.polling.decision import Polling
-from maps_data_registry.polling.replies import read_result
+from maps_data_registry.wire.guard import DEADLINE
+from maps_data_registry_client.models import LongRunningOperationResult
+from maps_data_registry_client.types import Response
+from tests.support import EPOCH, ID, LOCATION, Driver, VirtualClock, client_of, failed, reply, running, scripted
 
-from .support import EPOCH, ID, LOCATION, Driver, VirtualClock, client_of, failed, reply, running, scripted
-
-STEADY = PollingPolicy(interval=5, growth=1, jitter=0, backoff=1, retries=3)
+OTHER = "11111111-2222-3333-4444-555555555555"
+STEADY = PollingPolicy(interval=5, growth=1, min_interval=0, jitter=0, backoff=1, retries=3)
 
 
 def registered(**headers: str) -> httpx.Response:
     return httpx.Response(201, headers={"operation-location": LOCATION, **headers})
+
+
+def generated_response(**headers: str) -> Response[object]:
+    """What a generated register call returns."""
+    raw = registered(**headers)
+    return Response(HTTPStatus(raw.status_code), raw.content, raw.headers, None)
 
 
 def untrusted() -> httpx.ConnectError:
@@ -40,7 +51,7 @@ def untrusted() -> httpx.ConnectError:
     return error
 
 
-# Rule 1: when the first question is asked.
+# Rule 1: when the first poll is sent.
 @pytest.mark.parametrize(
     ("operation", "sleeps"),
     [
@@ -52,10 +63,11 @@ def untrusted() -> httpx.ConnectError:
         (registered(**{"retry-after-ms": "250"}), [0.25]),
         (registered(**{"retry-after": "0"}), [0]),
         (registered(**{"retry-after": "Tue, 14 Nov 2023 22:13:27 GMT"}), [7]),  # EPOCH + 7
+        (generated_response(**{"retry-after": "7"}), [7]),
     ],
-    ids=["id", "ID", "location", "response", "seconds", "milliseconds", "zero", "date"],
+    ids=["id", "ID", "location", "response", "seconds", "milliseconds", "zero", "date", "generated"],
 )
-def test_rule_1_the_first_question(drive: Driver, time: VirtualClock, operation: Any, sleeps: list[float]) -> None:
+def test_rule_1_the_first_poll(drive: Driver, time: VirtualClock, operation: Any, sleeps: list[float]) -> None:
     assert EPOCH == 1_700_000_000
     assert drive.wait([reply("Completed")], operation, clock=time.clock).status == "Completed"
     assert time.sleeps == sleeps
@@ -105,19 +117,38 @@ def test_rule_3_the_interval_grows_gently_and_is_bounded(drive: Driver, time: Vi
 def test_rule_3_jitter_only_adds(drive: Driver, time: VirtualClock, chance: float, waited: float) -> None:
     time.chance = chance
     script = [running(retry_after="10"), running(retry_after="0"), reply("Completed")]
-    drive.wait(script, policy=PollingPolicy(jitter=0.1), clock=time.clock)
+    drive.wait(script, policy=PollingPolicy(jitter=0.1, min_interval=0), clock=time.clock)
     assert time.sleeps == [0, waited, 0]
 
 
-# Rule 4: words that nobody knows.
-@pytest.mark.parametrize("status", ["Paused", "completed", "", None])
+@pytest.mark.parametrize(
+    ("header", "waited"),
+    [("0", 0.2), ("0.1", 0.2), ("Tue, 14 Nov 2023 22:13:19 GMT", 0.2), ("1", 1)],  # the date has passed
+)
+def test_rule_3_two_polls_are_never_too_close(drive: Driver, time: VirtualClock, header: str, waited: float) -> None:
+    drive.wait([running(retry_after=header), reply("Completed")], policy=PollingPolicy(jitter=0), clock=time.clock)
+    assert time.sleeps == [0, waited]
+
+
+# Rule 2: how a status is compared.
+@pytest.mark.parametrize("status", ["completed", "COMPLETED", " Completed ", "Completed\t"])
+def test_rule_2_case_and_surrounding_space_do_not_matter(drive: Driver, time: VirtualClock, status: str) -> None:
+    result = drive.wait([reply(" running"), reply(status)], policy=STEADY, clock=time.clock)
+    assert result.status == status  # kept as it came
+    with pytest.raises(OperationFailed, match="FAILED"):
+        drive.wait([reply("FAILED")], clock=time.clock)
+
+
+# Rule 4: statuses that nobody knows.
+@pytest.mark.parametrize("status", ["Paused", "Complete", "", None])
+@pytest.mark.parametrize(("header", "waited"), [("3", 3), ("soon", 5)])  # what cannot be read is there all the same
 def test_rule_4_unknown_with_retry_after_goes_on(
-    drive: Driver, time: VirtualClock, status: str | None, caplog: pytest.LogCaptureFixture
+    drive: Driver, time: VirtualClock, status: str | None, header: str, waited: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    script = [reply(status, retry_after="3"), reply(status, retry_after="3"), reply("Completed")]
+    script = [reply(status, retry_after=header), reply(status, retry_after=header), reply("Completed")]
     with caplog.at_level(logging.WARNING, "maps_data_registry"):
         drive.wait(script, policy=STEADY, clock=time.clock)
-    assert time.sleeps == [0, 3, 3]
+    assert time.sleeps == [0, waited, waited]
     assert len(caplog.records) == 1
 
 
@@ -132,7 +163,7 @@ def test_rule_4_unknown_without_retry_after_is_over(
     assert str(caught.value).isprintable()
 
 
-# Rule 5: what is asked again, and what is not.
+# Rule 5: what is retried, and what is not.
 TRANSIENT = {
     **{str(code): httpx.Response(code) for code in (408, 429, 500, 502, 503, 504)},
     "html": httpx.Response(502, html="<h1>Bad gateway</h1>"),
@@ -183,15 +214,21 @@ def test_rule_5_lasting(drive: Driver, time: VirtualClock, problem: Any) -> None
     assert time.sleeps == [0, 1]
 
 
-def test_rule_5_retry_after_is_honoured(drive: Driver, time: VirtualClock) -> None:
+def test_rule_5_retry_after_is_honoured_but_zero_leaves_the_backoff(drive: Driver, time: VirtualClock) -> None:
+    time.chance = 0.5
     script = [reply(code=429, body={}, retry_after="20"), reply(code=503, body={}, retry_after="0"), reply("Completed")]
     drive.wait(script, policy=STEADY, clock=time.clock)
-    assert time.sleeps == [0, 20, 0]
+    assert time.sleeps == [0, 20, 1]  # half of 2, the second backoff
+
+
+def test_rule_5_an_operation_that_vanishes_says_that_it_was_there(drive: Driver, time: VirtualClock) -> None:
+    with pytest.raises(OperationNotFound, match="HTTP 404, though it was seen as Running before"):
+        drive.wait([running(retry_after="1"), httpx.Response(404)], clock=time.clock)
 
 
 def test_rule_5_the_backoff_is_bounded(drive: Driver, time: VirtualClock) -> None:
     time.chance = 1.0
-    policy = PollingPolicy(backoff=1, max_backoff=5, retries=2000)
+    policy = PollingPolicy(backoff=1, max_backoff=5, retries=2000, min_interval=0)
     drive.wait(
         [httpx.ConnectError("refused")] * 1200 + [reply("Completed")], policy=policy, timeout=None, clock=time.clock
     )
@@ -233,7 +270,9 @@ def test_rule_6_the_last_retry_cut_short_is_a_timeout(drive: Driver, time: Virtu
         def __iter__(self) -> Any:
             yield late()
 
-    with pytest.raises(OperationTimeout) as caught:
+    with pytest.raises(
+        OperationTimeout, match=r"last problem: no reply from https://maps\.test:443: .*cut short"
+    ) as caught:
         drive.wait(Script(), timeout=30, policy=PollingPolicy(retries=0), clock=time.clock)
     assert isinstance(caught.value.__cause__, ServiceUnreachable)
 
@@ -289,28 +328,44 @@ def test_rule_6_not_given_is_the_policys(drive: Driver, time: VirtualClock) -> N
     drive.wait([running(retry_after="9999")] * 2 + [reply("Completed")], policy=policy, clock=time.clock)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
-def test_rule_6_nonsense_is_refused(drive: Driver, timeout: float) -> None:
-    with pytest.raises(ValueError, match="timeout"):
+@pytest.mark.parametrize(
+    ("timeout", "kind"),
+    [
+        (0, ValueError),
+        (-1, ValueError),
+        (float("nan"), ValueError),
+        (timedelta(0), ValueError),
+        ("10", TypeError),
+        (True, TypeError),
+    ],
+)
+def test_rule_6_nonsense_is_refused(drive: Driver, timeout: Any, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match="timeout"):
         drive.wait([], timeout=timeout)
 
 
-@pytest.mark.parametrize("backend", [None, "asyncio", "trio"])
-def test_rule_6_every_request_is_clipped(backend: str | None, time: VirtualClock) -> None:
+def test_rule_6_a_timeout_may_be_a_timedelta(drive: Driver, time: VirtualClock) -> None:
+    policy = PollingPolicy(interval=timedelta(seconds=10), growth=1, jitter=0)
+    with pytest.raises(OperationTimeout):
+        drive.wait([running()] * 3, timeout=timedelta(seconds=25), policy=policy, clock=time.clock)
+    assert time.sleeps == [0, 10, 10]
+
+
+def test_rule_6_every_request_carries_the_deadline(drive: Driver) -> None:
     seen: list[httpx.Request] = []
-    limits: list[dict[str, float]] = []
+    before = monotonic()
+    script = [running(retry_after="0"), reply("Completed")]
+    drive.wait(script, timeout=20, policy=PollingPolicy(min_interval=0), seen=seen)
+    deadlines = {request.extensions[DEADLINE] for request in seen}
+    assert len(seen) == 2
+    assert len(deadlines) == 1
+    assert before + 20 <= deadlines.pop() <= monotonic() + 20
 
-    def note(_: OperationUpdate) -> None:
-        limits.append(seen[-1].extensions["timeout"])
 
-    client = client_of(scripted([running(retry_after="10"), running(retry_after="8"), reply("Completed")], seen))
-    options: dict[str, Any] = {"timeout": 20, "policy": STEADY, "clock": time.clock, "on_update": note}
-    if backend is None:
-        wait_for_operation(client, ID, **options)
-    else:
-        anyio.run(lambda: wait_for_operation_async(client, ID, **options), backend=backend)
-    assert limits[0] == {"connect": 10, "read": 20, "write": 20, "pool": 20}
-    assert limits[2] == {"connect": 2, "read": 2, "write": 2, "pool": 2}
+def test_rule_6_sockets_know_no_deadline_of_an_injected_clock(drive: Driver, time: VirtualClock) -> None:
+    seen: list[httpx.Request] = []
+    drive.wait([reply("Completed")], timeout=1e-3, clock=time.clock, seen=seen)
+    assert DEADLINE not in seen[0].extensions
 
 
 # Rule 7: what every exception knows.
@@ -380,14 +435,47 @@ def test_a_callback_may_be_async(time: VirtualClock) -> None:
         Driver(None).wait([running()], on_update=note, clock=time.clock)
 
 
-def test_get_asks_once(drive: Driver) -> None:
-    assert drive.get([running()]).status == "Running"
-    assert drive.get([failed(code="X")]).status == "Failed"
-    assert drive.get([reply("Paused")]).status == "Paused"
+@pytest.mark.parametrize(
+    ("answer", "status", "retry_after", "wait"),
+    [
+        (running(), "Running", None, 5),
+        (running(retry_after="10"), "Running", 10, 10),
+        (failed(code="X"), "Failed", None, None),
+        (reply("Completed", retry_after="1"), "Completed", 1, None),
+        (reply("Paused"), "Paused", None, None),
+        (reply("Paused", retry_after="3"), "Paused", 3, 3),
+    ],
+)
+def test_one_poll_reports_what_the_reply_says(
+    drive: Driver, answer: httpx.Response, status: str, retry_after: float | None, wait: float | None
+) -> None:
+    update = drive.get([answer])
+    assert (update.operation_id, update.status, update.retry_after, update.wait) == (ID, status, retry_after, wait)
+    assert update.polls == 1
+    assert isinstance(update.problem, UnrecognizedStatus) is ((status, wait) == ("Paused", None))
+    assert update.result is not None
+    assert update.result.status == status
+
+
+def test_one_poll_retries_nothing(drive: Driver) -> None:
     for problem in (httpx.Response(503), httpx.Response(404), httpx.ConnectError("refused"), httpx.Response(200)):
         with pytest.raises(DataRegistryError) as caught:
             drive.get([problem])
         assert (caught.value.operation_id, caught.value.polls) == (ID, 1)
+
+
+# Rule 8: a reply about another operation.
+def test_rule_8_is_never_an_answer(drive: Driver, time: VirtualClock) -> None:
+    script = [running(retry_after="1"), reply(body={"id": OTHER, "status": "Completed"})]
+    with pytest.raises(InvalidResponse, match=f"about the operation {OTHER}"):
+        drive.wait(script, clock=time.clock)
+    with pytest.raises(InvalidResponse, match=OTHER):
+        drive.get([reply(body={"id": OTHER, "status": "Completed"})])
+
+
+@pytest.mark.parametrize("known_as", [ID.upper(), f" {ID}"])
+def test_rule_8_case_does_not_matter(drive: Driver, time: VirtualClock, known_as: str) -> None:
+    assert drive.wait([reply(body={"id": known_as, "status": "Completed"})], clock=time.clock).status == "Completed"
 
 
 def test_a_refused_register_request_says_why(drive: Driver) -> None:
@@ -403,15 +491,17 @@ def test_polling_can_be_put_aside(time: VirtualClock) -> None:
     with pytest.raises(RuntimeError, match="not ended"):
         polling.outcome()
     time.now = 4
-    assert (polling.due, polling.pause(), polling.time_left()) == (10, 6, 96)
+    assert (polling.due, polling.pause(), polling.deadline) == (10, 6, 100)
     time.now = 50
     assert polling.pause() == 0
     assert polling.decide(reply("Completed")).wait is None
-    assert polling.outcome() == read_result(reply("Completed"))
+    assert polling.outcome().to_dict() == {"id": ID, "status": "Completed"}
 
 
 def test_a_wait_goes_on_after_an_update(drive: Driver, time: VirtualClock) -> None:
-    update = OperationUpdate(operation_id=ID, wait=7, polls=3, elapsed=40, result=read_result(running()))
+    update = OperationUpdate(
+        operation_id=ID, wait=7, polls=3, elapsed=40, result=LongRunningOperationResult(id=ID, status="Running")
+    )
     [last] = drive.watch([reply("Completed")], after=update, clock=time.clock)
     assert (time.sleeps, last.polls, last.elapsed) == ([7], 4, 47)
     with pytest.raises(OperationTimeout, match="timed out after 40 s, last seen as Running") as caught:
@@ -440,7 +530,9 @@ def test_a_wait_can_go_on_past_its_deadline_only_to_say_so(drive: Driver, time: 
         ("timeout", 0, ValueError),
         ("max_interval", -1, ValueError),
         ("max_backoff", None, TypeError),
+        ("min_interval", -1, ValueError),
         ("succeeded", {"Failed"}, ValueError),
+        ("succeeded", {" FAILED "}, ValueError),
         ("in_progress", {"Completed"}, ValueError),
     ],
 )
@@ -460,3 +552,10 @@ def test_the_clock_sleeps_only_when_there_is_something_to_sleep(monkeypatch: pyt
     for seconds in (0, 2.5):
         Clock().sleep(seconds)
     assert slept == [2.5]
+
+
+def test_values_show_what_differs_from_the_default() -> None:
+    assert repr(PollingPolicy()) == "PollingPolicy()"
+    assert repr(PollingPolicy(interval=7, timeout=None)) == "PollingPolicy(interval=7, timeout=None)"
+    assert repr(Clock()) == "Clock()"
+    assert "Unset" not in repr(OperationUpdate(operation_id=ID, result=LongRunningOperationResult(id=ID)))

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import traceback
 from typing import Any
 
 import httpx
@@ -14,8 +15,7 @@ from azure.core.credentials import AzureKeyCredential, AzureSasCredential
 from maps_data_registry import InvalidCredential, SasToken, SubscriptionKey, connect, credential_from_env, get_operation
 from maps_data_registry.auth.entra import EntraToken
 from maps_data_registry_client.api.data_registry import get_operation as generated
-
-from .support import BASE_URL, ID, KEY, reply, scripted
+from tests.support import BASE_URL, ID, KEY, reply, scripted
 
 
 def signed(auth: httpx.Auth) -> httpx.Headers:
@@ -93,14 +93,24 @@ def test_what_cannot_be_right_is_refused_when_made(kind: Any, secret: Any, said:
     with pytest.raises(InvalidCredential, match=said) as caught:
         kind(secret)
     assert KEY not in str(caught.value)
+    assert KEY not in locals_of_the_package(caught.value)
 
 
 @pytest.mark.parametrize(("secret", "said"), MALFORMED)
 @pytest.mark.parametrize("kind", [SubscriptionKey, SasToken])
 def test_or_when_it_is_read(kind: Any, secret: Any, said: str) -> None:
     auth = kind(lambda: secret)
-    with pytest.raises(InvalidCredential, match=said):
+    with pytest.raises(InvalidCredential, match=said) as caught:
         signed(auth)
+    assert KEY not in locals_of_the_package(caught.value)
+
+
+def locals_of_the_package(error: BaseException) -> str:
+    """What a crash reporter shows of the package's own frames."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [frame for frame in frames if "overlays" in frame.f_code.co_filename]
+    assert ours
+    return repr([frame.f_locals for frame in ours])
 
 
 class AzureLike:
@@ -180,6 +190,7 @@ def test_connect_refuses_the_rest(credential: Any, said: str) -> None:
     with pytest.raises(InvalidCredential, match=said) as caught:
         connect("us", credential)
     assert KEY not in str(caught.value)
+    assert KEY not in locals_of_the_package(caught.value)
 
 
 def test_credentials_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +222,7 @@ def test_an_environment_that_is_not_clear(environment: dict[str, str], said: str
     with pytest.raises(InvalidCredential, match=said) as caught:
         credential_from_env(environment)
     assert KEY not in str(caught.value)
+    assert KEY not in locals_of_the_package(caught.value)
 
 
 def test_entra_without_azure_identity_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

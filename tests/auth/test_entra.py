@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -15,23 +16,29 @@ import httpx
 import pytest
 from attrs import define, field
 from azure.core.credentials import AccessToken, AccessTokenInfo
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.core.pipeline.transport import HttpTransport
 from azure.identity import ClientAssertionCredential, EnvironmentCredential
 
 from maps_data_registry import (
+    AuthenticationFailed,
     EntraToken,
     InvalidCredential,
+    OperationUpdate,
     TokenUnavailable,
     connect,
     get_operation,
     get_operation_async,
+    wait_for_operation,
+    wait_for_operation_async,
 )
-
-from .support import BASE_URL, ID, VirtualClock, reply, scripted
+from maps_data_registry.wire.guard import DEADLINE
+from maps_data_registry_client import AuthenticatedClient
+from tests.support import BASE_URL, ID, VirtualClock, reply, scripted
 
 ACCOUNT = "11111111-2222-3333-4444-555555555555"
 NOW = 1_700_000_000.0
+SAID = "AADSTS7000215: Invalid client secret: client_secret=secret-of-the-app&x, token eyJhbGciOi.eyJzdWIi.c2ln"
 
 
 @define
@@ -41,7 +48,7 @@ class Issuer:
     clock: VirtualClock = field(factory=VirtualClock)
     lifetime: float = 3600.0
     calls: list[tuple[Any, ...]] = field(factory=list)
-    failing: bool = False
+    failing: Exception | None = None
     same: bool = False
     delay: float = 0.0
 
@@ -50,7 +57,7 @@ class Issuer:
         if self.delay:
             time.sleep(self.delay)
         if self.failing:
-            raise ClientAuthenticationError("the secret is secret-of-the-app")
+            raise self.failing
         return f"token-{1 if self.same else len(self.calls)}", int(NOW + self.clock.now + self.lifetime)
 
 
@@ -75,6 +82,12 @@ class Async(Issuer):
     async def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
         await anyio.lowlevel.checkpoint()
         return AccessTokenInfo(*self.issue(scopes, options))
+
+
+def caused_by(cause: Exception) -> Exception:
+    error = ClientAuthenticationError("Authentication failed")
+    error.__cause__ = cause
+    return error
 
 
 def entra(issuer: Any, **options: Any) -> EntraToken:
@@ -163,7 +176,7 @@ def test_a_refresh_that_fails_leaves_the_token_that_still_serves(step: Step, cap
     issuer = WithInfo()
     auth = entra(issuer)
     step(auth, OK)
-    issuer.clock.now, issuer.failing = 3400, True
+    issuer.clock.now, issuer.failing = 3400, ClientAuthenticationError(SAID)
     assert step(auth, OK)[0]["authorization"] == "Bearer token-1"
     assert step(auth, OK)[0]["authorization"] == "Bearer token-1"
     assert len(issuer.calls) == 2  # not tried again for each request
@@ -171,8 +184,11 @@ def test_a_refresh_that_fails_leaves_the_token_that_still_serves(step: Step, cap
     issuer.clock.now = 3600  # now it has expired, and is not sent
     with pytest.raises(TokenUnavailable) as caught:
         step(auth, OK)
-    assert "secret-of-the-app" not in str(caught.value)
-    assert isinstance(caught.value.__cause__, ClientAuthenticationError)
+    assert "ClientAuthenticationError: AADSTS7000215: Invalid client secret" in str(caught.value)
+    assert not caught.value.is_transient
+    assert caught.value.__cause__ is caught.value.__context__ is None  # whose frames hold the credential's secrets
+    for secret in ("secret-of-the-app", "eyJhbGciOi"):
+        assert secret not in str(caught.value)
 
 
 @step
@@ -204,13 +220,56 @@ def test_a_challenge_that_makes_no_sense_is_a_plain_401(claims: str) -> None:
     assert issuer.calls[1][1] == {}
 
 
-def test_a_refused_refresh_after_a_401_is_an_error() -> None:
+def get(client: AuthenticatedClient, backend: str | None) -> OperationUpdate:
+    if backend is None:
+        return get_operation(client, ID)
+    return anyio.run(get_operation_async, client, ID, backend=backend)
+
+
+@pytest.mark.parametrize("backend", [None, "asyncio", "trio"])
+def test_a_refresh_that_fails_after_a_401_leaves_the_401_with_its_cause(backend: str | None) -> None:
     issuer = WithInfo()
-    flow = entra(issuer).sync_auth_flow(httpx.Request("GET", BASE_URL))
-    next(flow)
-    issuer.failing = True
-    with pytest.raises(TokenUnavailable):
-        flow.send(REFUSED)
+
+    def refuse(_: httpx.Request) -> httpx.Response:
+        issuer.failing = ClientAuthenticationError(SAID)
+        return reply(code=401, body={"error": {"code": "Unauthorized", "message": "Expired."}})
+
+    client = connect(base_url=BASE_URL, credential=entra(issuer), transport=httpx.MockTransport(refuse))
+    with pytest.raises(AuthenticationFailed, match="Unauthorized: Expired") as caught:
+        get(client, backend)
+    assert isinstance(caught.value.__cause__, TokenUnavailable)
+    assert "AADSTS7000215" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("backend", [None, "asyncio", "trio"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ServiceRequestError("no route"),
+        ConnectionResetError("reset"),
+        TimeoutError(),
+        caused_by(socket.gaierror("no name")),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_network_fault_while_a_token_is_fetched_is_retried(backend: str | None, fault: Exception) -> None:
+    issuer = WithInfo(failing=fault)
+    time = VirtualClock()
+
+    def note(_: OperationUpdate) -> None:
+        issuer.failing = None
+
+    client = connect(base_url=BASE_URL, credential=entra(issuer), transport=scripted([reply("Completed")]))
+    options: dict[str, Any] = {"clock": time.clock, "on_update": note}
+    if backend is None:
+        result = wait_for_operation(client, ID, **options)
+    else:
+        result = anyio.run(lambda: wait_for_operation_async(client, ID, **options), backend=backend)
+    assert result.status == "Completed"
+    issuer.failing, issuer.clock.now = ClientAuthenticationError(SAID), 90_000
+    with pytest.raises(TokenUnavailable) as caught:
+        wait_for_operation(client, ID, clock=time.clock)
+    assert caught.value.polls == 1
 
 
 @pytest.mark.parametrize("token", ["", "two words\n", "é", None])
@@ -219,7 +278,7 @@ def test_a_token_that_cannot_be_a_header(token: Any) -> None:
         def get_token(self, *_: str) -> AccessToken:
             return AccessToken(token, 1)
 
-    with pytest.raises(TokenUnavailable):
+    with pytest.raises(TokenUnavailable, match="the Entra token"):
         step_sync(EntraToken(Odd(), ACCOUNT), OK)
 
 
@@ -272,14 +331,35 @@ def test_the_time_for_a_request_covers_its_token(backend: str, kind: type[Issuer
     auth = entra(Slow() if kind is Async else WithInfo(delay=1))
 
     async def main() -> None:
-        request = httpx.Request("GET", BASE_URL, extensions={"deadline": anyio.current_time() + 0.05})
+        request = httpx.Request("GET", BASE_URL, extensions={DEADLINE: time.monotonic() + 0.05})
         async with aclosing(auth.async_auth_flow(request)) as flow:
             await anext(flow)
 
     begin = time.monotonic()
-    with pytest.raises(httpx.ConnectTimeout, match="token"):
+    with pytest.raises(TokenUnavailable, match="in time") as caught:
         anyio.run(main, backend=backend)
+    assert caught.value.is_transient
     assert time.monotonic() - begin < 0.9
+
+
+def test_a_thread_does_not_wait_for_anothers_get_token_past_its_deadline() -> None:
+    hanging, leave = threading.Event(), threading.Event()
+
+    class Hanging(WithInfo):
+        def issue(self, *call: Any) -> tuple[str, int]:
+            hanging.set()
+            leave.wait()
+            return super().issue(*call)
+
+    auth = entra(Hanging())
+    request = httpx.Request("GET", BASE_URL, extensions={DEADLINE: time.monotonic()})
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(step_sync, auth, OK)
+        hanging.wait()
+        with pytest.raises(TokenUnavailable, match="in time"):
+            next(auth.sync_auth_flow(request))
+        leave.set()
+        assert first.result()[0]["authorization"] == "Bearer token-1"
 
 
 def test_a_function_that_returns_an_awaitable() -> None:
@@ -301,7 +381,7 @@ def test_an_expired_token_is_never_sent(step: Step, refresh_in: float | None) ->
     issuer.refresh_in = refresh_in
     auth = entra(issuer)
     step(auth, OK)
-    issuer.clock.now, issuer.failing = 301, True
+    issuer.clock.now, issuer.failing = 301, ClientAuthenticationError(SAID)
     step(auth, OK)  # the refresh fails, and would be tried again only after the expiry
     issuer.clock.now = 310
     with pytest.raises(TokenUnavailable):

@@ -1,0 +1,79 @@
+"""What the environment says of the way to the service: a proxy, and the certificate authorities to trust."""
+
+import functools
+import os
+import ssl
+import urllib.request
+from importlib.util import find_spec
+
+import httpx
+from attrs import frozen
+
+from .origin import is_loopback, origin_of, origin_text
+
+
+@frozen
+class EnvironmentProxy:
+    """A proxy, and where it was named."""
+
+    proxy: httpx.Proxy
+    source: str
+    """The environment variable, or `the system's settings`."""
+
+    def __str__(self) -> str:
+        return f"{origin_text(origin_of(self.proxy.url))} ({self.source})"
+
+    @property
+    def secrets(self) -> list[bytes]:
+        """The password, if there is one."""
+        return [part for part in (self.proxy.raw_auth or ())[1:] if part]
+
+
+def proxy_of(url: httpx.URL) -> EnvironmentProxy | None:
+    """The proxy that the environment names for a URL, as httpx would choose it; never one for loopback.
+
+    Raises:
+        ValueError: for one that cannot work. The message names the variable, not its value.
+    """
+    if is_loopback(url.host) or urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    scheme = url.scheme if proxies.get(url.scheme) else "all"
+    if not (address := proxies.get(scheme)):
+        return None
+    names = (f"{scheme}_proxy", f"{scheme}_proxy".upper())
+    source = next((name for name in names if os.environ.get(name)), "the system's settings")
+    proxy = _proxy(address if "://" in address else f"http://{address}")
+    if proxy is None:
+        raise ValueError(f"{source} is not the URL of a proxy, such as http://proxy.example:3128")
+    if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
+        raise ValueError(f"{source} names a SOCKS proxy, which needs: pip install 'maps-data-registry[socks]'")
+    return EnvironmentProxy(proxy, source)
+
+
+def _proxy(address: str) -> httpx.Proxy | None:
+    try:
+        proxy = httpx.Proxy(httpx.URL(address))
+        return proxy if proxy.url.host else None
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        return None
+
+
+def default_ssl_context() -> ssl.SSLContext:
+    """Httpx's default, which heeds `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+
+    Raises:
+        ValueError: for a variable that names no certificates. The message names both.
+    """
+    name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
+    try:
+        return _ssl_context(os.environ.get(name) if name else None)
+    except OSError as error:  # ssl.SSLError is one
+        if name is None:
+            raise
+        raise ValueError(f"{name}={os.environ[name]} holds no certificates: {error.strerror or error}") from None
+
+
+@functools.lru_cache(maxsize=4)
+def _ssl_context(_: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # 20 ms, so once for all clients
