@@ -41,9 +41,7 @@ async def taken(queue: DueQueue, into: list[tuple[float, int]]) -> None:
         ([2, 1, 2, 1], [(1, 1), (1, 3), (2, 0), (2, 2)]),
     ],
 )
-def test_in_order_of_due_times_and_then_of_putting(
-    run: Run, dues: list[float], order: list[tuple[float, int]]
-) -> None:
+def test_in_order_of_due_times_and_then_of_putting(run: Run, dues: list[float], order: list[tuple[float, int]]) -> None:
     async def main() -> None:
         queue, out = filled(dues), list[tuple[float, int]]()
         for _ in dues:
