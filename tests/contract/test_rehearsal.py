@@ -10,7 +10,7 @@ import pytest
 import regenerate
 import review
 
-from ..wire import HEAD, sends, serve
+from tests.wire import HEAD, sends, serve
 
 ROOT = Path(__file__).parents[2]
 ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from document import follow, load, nodes
+from document import follow, nodes
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from rules import load
 
 import maps_data_registry_schemas as schemas
 from maps_data_registry_client import models
