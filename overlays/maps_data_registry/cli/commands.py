@@ -96,6 +96,9 @@ class Wait:
                 pending = [operation for operation in operations if not _has_ended(operation, output, results)]
                 if pending:
                     with asyncio.Runner() as runner:
+                        runner.get_loop().set_exception_handler(
+                            lambda *_: None
+                        )  # of tasks that a second Ctrl+C cut off
                         runner.run(self._wait(clients, policy, pending, output, results))
             code = output.exit_code
         if code in {None, Exit.RUNNING}:
