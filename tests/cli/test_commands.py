@@ -266,6 +266,9 @@ def test_an_interrupt_while_modules_are_imported(
     monkeypatch.setattr("maps_data_registry.cli.app.run", interrupted)
     done = run("wait", UNKNOWN)
     assert (done.code, done.err) == (130, "maps-data-registry: interrupted\n")
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run("wait", UNKNOWN).code == 130
 
 
 def test_another_runtime_error_is_a_fault(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The command `maps-data-registry`. Nothing heavy is imported before it is used."""
 
+import signal
 import sys
 
 
@@ -11,14 +12,22 @@ def main() -> int:
 
         return run()
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in {"rich", "typer"}:
+        if (missing.name or "").partition(".")[0] not in {"portalocker", "rich", "typer"}:
             raise
-        sys.stderr.write("maps-data-registry: the command is an extra: pip install 'maps-data-registry[cli]'\n")
-        return 2
-    except (KeyboardInterrupt, RuntimeError) as error:  # while modules are imported; the latter from __set_name__
-        if not isinstance(error if isinstance(error, KeyboardInterrupt) else error.__cause__, KeyboardInterrupt):
+        return _end(2, "the command is an extra: pip install 'maps-data-registry[cli]'")
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, KeyboardInterrupt):  # up to Python 3.11, one inside a class statement
             raise
-        sys.stderr.write("maps-data-registry: interrupted\n")
-        return 130
+        return _end(130, "interrupted")
+    except KeyboardInterrupt:  # while modules are imported, too
+        return _end(130, "interrupted")
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a late Ctrl+C ends the process, not in a traceback
         sys.unraisablehook = hook
+
+
+def _end(code: int, reason: str) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.stderr is not None:
+        sys.stderr.write(f"maps-data-registry: {reason}\n")
+    return code
