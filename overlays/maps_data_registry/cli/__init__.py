@@ -3,6 +3,8 @@
 import signal
 import sys
 
+from .exit_codes import Exit
+
 
 def main() -> int:
     """Run the command that the process was started for, and return its exit code."""
@@ -14,19 +16,19 @@ def main() -> int:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in {"portalocker", "rich", "typer"}:
             raise
-        return _end(2, "the command is an extra: pip install 'maps-data-registry[cli]'")
+        return _end(Exit.USAGE, "the command is an extra: pip install 'maps-data-registry[cli]'")
     except RuntimeError as error:
         if not isinstance(error.__cause__, KeyboardInterrupt):  # up to Python 3.11, one inside a class statement
             raise
-        return _end(130, "interrupted")
+        return _end(Exit.INTERRUPTED, "interrupted")
     except KeyboardInterrupt:  # while modules are imported, too
-        return _end(130, "interrupted")
+        return _end(Exit.INTERRUPTED, "interrupted")
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a late Ctrl+C ends the process, not in a traceback
         sys.unraisablehook = hook
 
 
-def _end(code: int, reason: str) -> int:
+def _end(code: Exit, reason: str) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.stderr is not None:
         sys.stderr.write(f"maps-data-registry: {reason}\n")

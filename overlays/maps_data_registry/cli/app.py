@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .exit_codes import Exit
 from .options import Options, checked, parse_duration, parse_positive, parse_timeout
 from .shell import quoted
 from .streams import OutputClosed, discard_output, prepare, write_note
@@ -58,7 +59,7 @@ def _no_command(
 ) -> None:
     if ctx.invoked_subcommand is None:
         write_note(ctx.get_help())
-        raise SystemExit(2)
+        raise SystemExit(Exit.USAGE)
 
 
 def _command(function: Callable[..., int]) -> None:
@@ -195,13 +196,13 @@ def run() -> int:
             raise
         for line in lines:
             write_note(f"maps-data-registry: {line}")
-        return 2
+        return Exit.USAGE
     else:
-        if code == 130:  # typer has swallowed a KeyboardInterrupt
+        if code == Exit.INTERRUPTED:  # typer has swallowed a KeyboardInterrupt
             raise KeyboardInterrupt
         return code
     discard_output()
-    return 141
+    return Exit.OUTPUT_CLOSED
 
 
 def _explained(error: Exception) -> list[str]:
