@@ -50,9 +50,12 @@ def surfaces(tree: Path) -> list[griffe.Module]:
 
 
 def members(module: griffe.Object) -> Iterator[griffe.Object]:
-    """Every public object below *module*, parents first."""
-    for member in module.members.values():
-        if isinstance(member, griffe.Object) and not member.is_private and member.name != "__all__":
+    """Every public object below *module*, parents first: in the order of the source, modules in that of their names."""
+    public = [
+        member for member in module.members.values() if isinstance(member, griffe.Object) and not member.is_private
+    ]
+    for member in sorted(public, key=lambda one: one.name if one.is_module else ""):
+        if member.name != "__all__":
             yield member
             yield from members(member)
 

@@ -74,7 +74,7 @@ def test_wait_asks_until_it_has_ended(emulator: Namespace, run: Run, scenario: s
 def test_nobody_listens(run: Run) -> None:
     done = run("status", "--base-url", "http://127.0.0.1:1", UNKNOWN)
     assert done.code == 3
-    assert done.out.startswith(f"{UNKNOWN} no reply from http://127.0.0.1:1: ")
+    assert done.out.startswith(f"{UNKNOWN} no reply from http://127.0.0.1:1: connection refused")
 
 
 def test_the_highest_code_wins_and_the_end_sums_up(emulator: Namespace, run: Run) -> None:

@@ -143,7 +143,7 @@ def every_place() -> Iterator[tuple[str | int, ...]]:
          "! `Problem.details.items`: was Problem, is string",
          "! `Problem.details.items`: was string, is Problem"),
         # The values stand beside a plain string, so one more is no surprise to a reader.
-        ((*COLOUR, "enum", 2), "Blue", "`Colour.Blue`: new value",
+        ((*COLOUR, "enum", 3), "Blue", "`Colour.Blue`: new value",
          "! `Colour.Blue`: value is gone"),
         ((*COLOUR, "not"), {"const": ""}, "! `Colour`: not was absent, is `{'const': ''}`",
          "! `Colour`: not was `{'const': ''}`, is absent"),

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import emulator_command
 from .exit_codes import Exit
 from .options import Options, checked, parse_duration, parse_positive, parse_timeout
 from .shell import quoted
@@ -140,28 +141,7 @@ def wait(
     ).run(command_for)
 
 
-@app.command()
-def emulator(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    scenario: Annotated[
-        str,
-        typer.Option(help='What becomes of operations, e.g. "fails polls=3 retry_after=2". ? lists what there is.'),
-    ] = "completes",
-) -> int:
-    """Run a stand-in for the service until Ctrl+C. Its URL is the first line of standard output."""
-    from .inputs import UsageError
-
-    try:
-        from maps_data_registry.emulator import NAMES, serve
-
-        if scenario == "?":
-            typer.echo("\n".join(f"{name:24}{line}" for name, line in NAMES.items()))
-        else:
-            serve(typer.echo, host=host, port=port, scenario=scenario)
-    except (ImportError, ValueError) as error:
-        raise UsageError(str(error)) from error
-    return 0
+app.add_typer(emulator_command.app, name="emulator")
 
 
 def _command_line(ctx: typer.Context, left_out: set[str], operations: Sequence[str]) -> str:

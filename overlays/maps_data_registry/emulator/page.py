@@ -15,8 +15,8 @@ from .journal import Entry
 from .limits import Refusal, from_other_site, read_body
 from .namespace import Namespace, Operation
 from .options import OPTIONS
-from .registry import curl
 from .scenarios import NAMES
+from .start import curl
 from .timeline import card, kind, mark
 
 SHOWN = 50  # the newest operations, their newest polls, the newest requests

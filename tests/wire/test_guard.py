@@ -10,6 +10,7 @@ import anyio
 import httpcore
 import httpx
 import pytest
+from maps_data_registry.wire.deadline import deadline, time_left
 
 from maps_data_registry import (
     DataRegistryError,
@@ -24,7 +25,6 @@ from maps_data_registry import (
     wait_for_operation,
     wait_for_operation_async,
 )
-from maps_data_registry.wire.deadline import deadline, time_left
 from maps_data_registry.wire.guard import GuardedTransport, _proxy
 from maps_data_registry.wire.sockets import DeadlineBackend
 
