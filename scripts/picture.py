@@ -41,7 +41,7 @@ SCENARIOS = {
 
 async def run(url: str, display: LiveTable) -> None:
     client = connect(base_url=url, credential=SubscriptionKey("any-key-will-do-here"))
-    outcomes = wait_for_operations_async(client, display.names, on_update=display.poll, clock=Clock(random=lambda: 0.5))
+    outcomes = wait_for_operations_async(client, display.ids, on_update=display.poll, clock=Clock(random=lambda: 0.5))
     async with client, outcomes:
         async for outcome in outcomes:
             name = str(outcome.operation_id)

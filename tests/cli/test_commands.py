@@ -251,10 +251,33 @@ def test_what_was_never_answered_is_not_called_running(run: Run) -> None:
     assert "running" not in done.out + done.err
 
 
-def test_an_interrupt_while_modules_are_imported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maps_data_registry.cli.app.run", interrupt)
+def interrupt_in_a_class() -> int:
+    """Python up to 3.11 makes a RuntimeError of whatever `__set_name__` raises."""
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as error:
+        raise RuntimeError("Error calling __set_name__") from error
+
+
+@pytest.mark.parametrize("interrupted", [interrupt, interrupt_in_a_class])
+def test_an_interrupt_while_modules_are_imported(
+    run: Run, monkeypatch: pytest.MonkeyPatch, interrupted: Callable[[], object]
+) -> None:
+    monkeypatch.setattr("maps_data_registry.cli.app.run", interrupted)
     done = run("wait", UNKNOWN)
     assert (done.code, done.err) == (130, "maps-data-registry: interrupted\n")
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run("wait", UNKNOWN).code == 130
+
+
+def test_another_runtime_error_is_a_fault(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault() -> int:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("maps_data_registry.cli.app.run", fault)
+    with pytest.raises(RuntimeError, match="a fault"):
+        run("--version")
 
 
 def test_verbose_tells_of_requests_without_secrets(emulator: Namespace, run: Run) -> None:
@@ -407,16 +430,66 @@ def test_the_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     assert ended.value.code == 0
 
 
-def test_completion() -> None:
-    environment = {
-        **os.environ,
-        "_MAPS_DATA_REGISTRY_COMPLETE": "complete_bash",
-        "COMP_WORDS": "x w",
-        "COMP_CWORD": "1",
-    }
+COMPLETIONS = [
+    ({"COMP_WORDS": "x w", "COMP_CWORD": "1"}, 0, "wait\n", ""),
+    ({"COMP_WORDS": "x wait --geography ", "COMP_CWORD": "3"}, 0, "us\neu\n", ""),
+    ({"COMP_WORDS": "x w"}, 2, "", "maps-data-registry: nothing to complete\n"),
+    ({"COMP_WORDS": "x w", "COMP_CWORD": "x"}, 2, "", "maps-data-registry: nothing to complete\n"),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "out", "err"), COMPLETIONS)
+def test_completion(line: dict[str, str], code: int, out: str, err: str) -> None:
+    environment = {**os.environ, "_MAPS_DATA_REGISTRY_COMPLETE": "complete_bash", **line}
     command = Path(sys.executable).with_name("maps-data-registry")
     done = subprocess.run([command], env=environment, capture_output=True, text=True, check=False)
-    assert "wait" in done.stdout
+    assert (done.returncode, done.stdout, done.stderr) == (code, out, err)
+
+
+def test_a_fault_of_the_program_is_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault() -> str:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(sys, "stdin", iter(fault, ""))
+    with pytest.raises(ValueError, match="a fault"):
+        run("status", "--geography", "us", "-")
+
+
+def test_completion_that_fails_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_MAPS_DATA_REGISTRY_COMPLETE", "complete_bash")
+    monkeypatch.delenv("COMP_WORDS", raising=False)
+    done = run()
+    assert (done.code, done.err) == (2, "maps-data-registry: nothing to complete\n")
+
+
+class Finalized:
+    def __init__(self, raises: BaseException) -> None:
+        self.raises = raises
+
+    def __del__(self) -> None:
+        raise self.raises
+
+
+def test_what_a_finalizer_raises_is_not_shown(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [emulator.start_operation("completes polls=0").id]
+
+    def read() -> str:
+        Finalized(OSError("late"))
+        return lines.pop() if lines else ""
+
+    monkeypatch.setattr(sys, "stdin", iter(read, ""))
+    done = run("status", *at(emulator), "-")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_few_descriptors(emulator: Namespace) -> None:
+    """Too few for an event loop: one line, and nothing of the loop that could not be made."""
+    operation = emulator.start_operation()
+    command = f"ulimit -n 6; exec {sys.executable} -m maps_data_registry wait {shlex.join(at(emulator))} {operation.id}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert os.strerror(errno.EMFILE) in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_module_is_the_command_and_its_help_imports_nothing_heavy() -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from . import emulator_command
+from .exit_codes import Exit
 from .options import Options, checked, parse_duration, parse_positive, parse_timeout
 from .shell import quoted
 from .streams import OutputClosed, discard_output, prepare, write_note
@@ -59,7 +60,7 @@ def _no_command(
 ) -> None:
     if ctx.invoked_subcommand is None:
         write_note(ctx.get_help())
-        raise SystemExit(2)
+        raise SystemExit(Exit.USAGE)
 
 
 def _command(function: Callable[..., int]) -> None:
@@ -159,10 +160,6 @@ def _text(value: object) -> str:
     return "none" if value == math.inf else f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
-def _complain(line: str) -> None:
-    write_note(f"maps-data-registry: {line}")
-
-
 def run() -> int:
     """Run the command line and return its exit code."""
     prepare()
@@ -173,24 +170,29 @@ def run() -> int:
             return int(ended.code or 0)
     except OutputClosed:
         pass
-    except typer.TyperException as error:
-        for line in error.format_message().splitlines():
-            _complain(line)
-        return 2
-    except OSError as error:
-        unnamed = "standard output" if error.errno == errno.ENOSPC else "input/output"
-        _complain(f"{error.filename or unnamed}: {error.strerror or error}")
-        return 2
-    except MemoryError:
-        _complain("out of memory")
-        return 2
-    except (KeyError, ValueError):  # of typer, when it is to complete a command line that the environment does not hold
-        if "_MAPS_DATA_REGISTRY_COMPLETE" not in os.environ:
+    except (typer.TyperException, OSError, MemoryError, KeyError, ValueError) as error:
+        lines = _explained(error)
+        if not lines:
             raise
-        return 2
+        for line in lines:
+            write_note(f"maps-data-registry: {line}")
+        return Exit.USAGE
     else:
-        if code == 130:  # typer has swallowed a KeyboardInterrupt
+        if code == Exit.INTERRUPTED:  # typer has swallowed a KeyboardInterrupt
             raise KeyboardInterrupt
         return code
     discard_output()
-    return 141
+    return Exit.OUTPUT_CLOSED
+
+
+def _explained(error: Exception) -> list[str]:
+    """What a person should read about an error; nothing for a fault of the program."""
+    if isinstance(error, typer.TyperException):
+        return error.format_message().splitlines()
+    if isinstance(error, OSError):
+        unnamed = "standard output" if error.errno == errno.ENOSPC else "input/output"
+        return [f"{error.filename or unnamed}: {error.strerror or error}"]
+    if isinstance(error, MemoryError):
+        return ["out of memory"]
+    # of typer, when the environment does not hold the command line that it is to complete
+    return ["nothing to complete"] if "_MAPS_DATA_REGISTRY_COMPLETE" in os.environ else []

@@ -22,11 +22,12 @@ from maps_data_registry import (
 )
 from maps_data_registry_client import AuthenticatedClient
 
+from .exit_codes import Exit
 from .inputs import Access, Operation, UsageError, locate, read_texts
 from .logs import logging_to
 from .options import Options
 from .output import Output
-from .records import Exit, record_of
+from .records import record_of
 from .results_file import ResultsFile
 from .streams import is_terminal
 
@@ -96,6 +97,7 @@ class Wait:
                 pending = [operation for operation in operations if not _has_ended(operation, output, results)]
                 if pending:
                     with asyncio.Runner() as runner:
+                        runner.get_loop().set_exception_handler(lambda *_: None)  # of tasks that are cut off
                         runner.run(self._wait(clients, policy, pending, output, results))
             code = output.exit_code
         if code in {None, Exit.RUNNING}:
@@ -171,7 +173,8 @@ class Wait:
         *,
         interrupted: bool,
     ) -> None:
-        unfinished = [operation for operation in operations if operation.id in output.unfinished()]
+        left = set(output.unfinished())
+        unfinished = [operation for operation in operations if operation.id in left]
         of = f"{len(unfinished)} of {len(operations)}"
         output.say(f"interrupted: {of} not ended" if interrupted else f"still running: {of}")
         for operation in unfinished[:MAX_NAMED]:

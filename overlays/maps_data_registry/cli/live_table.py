@@ -1,10 +1,8 @@
 """A wait on a terminal: a table on a screen of its own, redrawn as time passes. The results stay when it is left."""
 
-import asyncio
 import contextlib
-import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Self
 
@@ -20,6 +18,7 @@ from maps_data_registry.polling.policy import Clock, OperationUpdate
 
 from .output import Output, with_tree
 from .records import Record
+from .signals import around_signals
 from .streams import is_terminal, write_result
 
 _REFRESH = 0.25  # seconds
@@ -27,7 +26,6 @@ _AROUND = 4  # lines that are no rows: heading, totals in two lines, one to spar
 _WIDEST, _WIDE, _MEDIUM = 96, 80, 56  # columns from which on there is room for a bar, the whole id, the polls
 _ID, _SHORT, _STATUS, _BAR = 36, 9, 16, 20  # columns
 _ROW = 84  # columns of a row without its status
-_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGTSTP") if hasattr(signal, name)]
 _STYLES = {"completed": "green", "failed": "red", "unrecognized": "red", "refused": "red", "running": "yellow"}
 
 
@@ -40,16 +38,16 @@ class LiveTable(Output):
 
     def __init__(
         self,
-        names: Sequence[str],
+        ids: Sequence[str],
         *,
         as_json: bool = False,
         clock: Clock = Clock(),
         console: Console | None = None,
     ) -> None:
-        super().__init__(names, as_json=as_json, clock=clock)
+        super().__init__(ids, as_json=as_json, clock=clock)
         self._start = self.now()
         self._known = 0  # operations that had ended before
-        self._ids = frozenset(names)
+        self._known_ids = frozenset(ids)
         self._messages: list[Text] = []
         self._results: list[str] = []
         self._console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -79,14 +77,14 @@ class LiveTable(Output):
             for message in self._messages:
                 self._console.print(message, soft_wrap=True)
             if self._fits():
-                self._console.print(self._table(self.names))
+                self._console.print(self._table(self.ids))
             self._console.print(self._totals())
         self.note_hints()
 
     async def refresh(self) -> None:
         """Redraw at an even pace, until all operations have ended."""
-        with self._sharing_the_terminal():
-            while len(self.records) < len(self.names):
+        with around_signals(self._leave_screen, self._enter_screen):
+            while len(self.records) < len(self.ids):
                 with contextlib.suppress(OSError):
                     self._live.refresh()
                 await anyio.sleep(_REFRESH)
@@ -115,30 +113,30 @@ class LiveTable(Output):
         footer = self._totals() if self._fits() else Group(self._progress(), self._totals())
         room = self._console.height - len(self._console.render_lines(footer))
         messages = self._last_messages(room)
-        rows = self.names if self._fits() else list(islice(self.polled, max(room - 2 - len(messages), 0)))
+        rows = self.ids if self._fits() else list(islice(self.polled, max(room - 2 - len(messages), 0)))
         table = [self._table(rows)] if rows else []
         left_out = 0 if self._fits() else len(self.polled) - len(rows)
         more = [_one_line(f"… and {left_out} more in progress", style="dim")] if left_out else []
         return Group(*table, *more, *messages, footer)
 
     def _fits(self) -> bool:
-        return len(self.names) <= self._console.height - _AROUND
+        return len(self.ids) <= self._console.height - _AROUND
 
     def _last_messages(self, room: int) -> list[Text]:
         """The last messages, without trees: as many as there is room for, a third of it where rows are left out."""
-        most = max(room - len(self.names) - 1 if self._fits() else room // 3, 0)
+        most = max(room - len(self.ids) - 1 if self._fits() else room // 3, 0)
         last = self._messages[-most:] if most else []
         return [_one_line(self._short(message.plain.partition("\n")[0]), message.style) for message in last]
 
     def _short(self, line: str) -> str:
         """A line with the operation's id at its beginning cut short where rows have it so."""
-        return line if self._console.width >= _WIDE or line[:_ID] not in self._ids else f"{line[:8]}…{line[_ID:]}"
+        return line if self._console.width >= _WIDE or line[:_ID] not in self._known_ids else f"{line[:8]}…{line[_ID:]}"
 
     def _totals(self) -> Text:
         return Text(f"{self.totals}, {self.now() - self._start:.0f} s")
 
     def _progress(self) -> Table:
-        ended, of = len(self.records), len(self.names)
+        ended, of = len(self.records), len(self.ids)
         line = Table.grid(expand=True, padding=(0, 1))
         line.add_column(ratio=1)
         line.add_column(no_wrap=True)
@@ -151,7 +149,7 @@ class LiveTable(Output):
         ended = len(self.records) - self._known
         if not ended:
             return ""
-        seconds = (self.now() - self._start) * (len(self.names) - len(self.records)) / ended
+        seconds = (self.now() - self._start) * (len(self.ids) - len(self.records)) / ended
         unit, size = next(((unit, size) for unit, size in (("h", 3600), ("min", 60)) if seconds >= 2 * size), ("s", 1))
         return f"about {seconds / size:.0f} {unit} left"
 
@@ -188,30 +186,13 @@ class LiveTable(Output):
             "": ProgressBar(total=update.wait or 1.0, completed=left, complete_style="cyan"),
         }
 
-    @contextlib.contextmanager
-    def _sharing_the_terminal(self) -> Iterator[None]:
-        """Leave the screen before a signal stops or ends the process, and come back to it after a stop."""
-        loop = asyncio.get_running_loop()
+    def _leave_screen(self) -> None:
+        self._console.set_alt_screen(False)
+        self._console.show_cursor(True)
 
-        def leave(number: signal.Signals) -> None:
-            loop.remove_signal_handler(number)
-            self._console.set_alt_screen(False)
-            self._console.show_cursor(True)
-            signal.raise_signal(number)
-            loop.add_signal_handler(number, leave, number)
-            self._console.set_alt_screen(True)
-            self._console.show_cursor(False)
-
-        ours = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
-        with contextlib.suppress(NotImplementedError):  # Windows
-            for number in ours:
-                loop.add_signal_handler(number, leave, number)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(NotImplementedError):
-                for number in ours:
-                    loop.remove_signal_handler(number)
+    def _enter_screen(self) -> None:
+        self._console.set_alt_screen(True)
+        self._console.show_cursor(False)
 
 
 def _one_line(text: str, style: StyleType) -> Text:

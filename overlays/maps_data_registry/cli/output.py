@@ -14,7 +14,8 @@ from maps_data_registry.errors import (
 from maps_data_registry.polling.policy import Clock, OperationUpdate
 from maps_data_registry.text import one_line
 
-from .records import OUTCOMES, Exit, Record, count
+from .exit_codes import Exit
+from .records import OUTCOMES, Record, count
 from .streams import write_note, write_result
 
 _MAX_FOLLOWED = 10  # operations up to which each poll is reported
@@ -35,9 +36,9 @@ class Output:
     """What is known of each operation, and the lines that report it."""
 
     def __init__(
-        self, names: Sequence[str], *, as_json: bool = False, quiet: bool = False, clock: Clock = Clock()
+        self, ids: Sequence[str], *, as_json: bool = False, quiet: bool = False, clock: Clock = Clock()
     ) -> None:
-        self.names = names
+        self.ids = ids
         """The ids of the operations."""
         self.records: dict[str, Record] = {}
         """Those that are not polled any more."""
@@ -54,7 +55,7 @@ class Output:
 
     def __exit__(self, *exc: object) -> None:
         """Sum up."""
-        if len(self.names) > 1:
+        if len(self.ids) > 1:
             self.note(self.totals)
         self.note_hints()
 
@@ -82,7 +83,7 @@ class Output:
 
     def show_poll(self, update: OperationUpdate, wait: float) -> None:
         """Report each poll of a few operations; of many, the totals from time to time."""
-        if len(self.names) <= _MAX_FOLLOWED:
+        if len(self.ids) <= _MAX_FOLLOWED:
             polls = f"{count(update.polls, 'poll')}, {update.elapsed:.0f} s"
             self.note(
                 f"{update.operation_id} {self.standing(update.operation_id)} ({polls}), next poll in {wait:.0f} s"
@@ -109,9 +110,9 @@ class Output:
         """How many came to what: `4 operations: 1 completed, 1 failed, 1 running, 1 not polled`."""
         tally = Counter(record.outcome for record in self.records.values())
         tally.update("running" if update.result else "unanswered" for update, _ in self.polled.values())
-        tally["not polled"] = len(self.names) - tally.total()
+        tally["not polled"] = len(self.ids) - tally.total()
         parts = ", ".join(f"{tally[state]} {state}" for state in _STATES if tally[state])
-        return f"{count(len(self.names), 'operation')}: {parts}"
+        return f"{count(len(self.ids), 'operation')}: {parts}"
 
     @property
     def exit_code(self) -> Exit:
@@ -129,7 +130,7 @@ class Output:
 
     def unfinished(self) -> list[str]:
         """The operations whose end is still to come."""
-        return [name for name in self.names if name not in self.records or self.records[name].outcome == "running"]
+        return [name for name in self.ids if name not in self.records or self.records[name].outcome == "running"]
 
 
 def with_tree(record: Record, tree: str) -> str:

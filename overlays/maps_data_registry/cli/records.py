@@ -1,7 +1,6 @@
-"""What became of an operation: an exit code, a record for programs, a line for people."""
+"""What became of an operation: a record for programs, a line for people."""
 
 import json
-from enum import IntEnum
 from typing import Any, Self
 
 from attrs import asdict, field, fields_dict, frozen
@@ -17,18 +16,7 @@ from maps_data_registry.polling.policy import OperationUpdate
 from maps_data_registry.text import one_line, unset_to_none
 from maps_data_registry_contract import OPERATION_ID_PATTERN
 
-
-class Exit(IntEnum):
-    """The exit codes. Where several apply, the highest wins."""
-
-    COMPLETED = 0
-    FAILED = 1
-    USAGE = 2
-    REFUSED = 3
-    RUNNING = 4
-    INTERRUPTED = 130
-    OUTPUT_CLOSED = 141
-
+from .exit_codes import Exit
 
 OUTCOMES = {
     "completed": Exit.COMPLETED,
