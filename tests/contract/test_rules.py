@@ -162,6 +162,15 @@ def test_what_a_generator_cannot_do(
     assert all(row.startswith("spec/data-registry.yaml:") for row in said)
 
 
+@pytest.mark.slow
+def test_a_generator_that_fails_for_another_reason_has_its_say(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "spec" / "client-generator.yaml").write_text("no_such_setting: [")
+    assert regenerate.main([], project) == 2
+    assert capsys.readouterr().err.startswith("openapi-python-client failed:\n")
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
