@@ -36,7 +36,9 @@ def require_pinned(root: Path, environment: Path = ENVIRONMENT) -> None:
             raise Broken(f"{pin} of pyproject.toml is not in scripts/generators.lock: run scripts/lock, scripts/setup")
         if installed.get(name) != wanted:
             found = installed.get(name, "nothing")
-            raise Broken(f"{name} {wanted} is pinned, but {found} is installed in {environment.name}: run scripts/setup")
+            raise Broken(
+                f"{name} {wanted} is pinned, but {found} is installed in {environment.name}: run scripts/setup"
+            )
 
 
 def render(spec: Path, target: Path) -> None:
