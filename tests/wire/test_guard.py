@@ -27,6 +27,7 @@ from maps_data_registry import (
 )
 from maps_data_registry.wire.guard import GuardedTransport, _proxy
 from maps_data_registry.wire.sockets import DeadlineBackend
+from maps_data_registry_contract import API_VERSION
 
 from .support import BASE_URL, ID, KEY, LOCATION, client_of, reply, scripted
 from .test_entra import ACCOUNT, WithInfo
@@ -77,7 +78,7 @@ def test_a_path_is_resolved_against_the_base() -> None:
         base_url=f"{BASE_URL}/space", credential=SubscriptionKey(KEY), transport=scripted([reply("Running")], seen)
     )
     get_operation(client, f"{BASE_URL}/space/dataRegistries/operations/{ID}")
-    assert seen[0].url == f"{BASE_URL}/space/dataRegistries/operations/{ID}?api-version=2023-06-01"
+    assert seen[0].url == f"{BASE_URL}/space/dataRegistries/operations/{ID}?api-version={API_VERSION}"
 
 
 class SyncOnly(httpx.BaseTransport):

@@ -37,6 +37,7 @@ from maps_data_registry import (
 from maps_data_registry.wire.incoming import MAX_REPLY_BYTES
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_client.api.data_registry import get_operation as generated
+from maps_data_registry_contract import API_VERSION
 
 from .support import ID, KEY
 from .wire import BODY, GOOD, HEAD, closes, drips, resets, sends, serve, silent
@@ -76,7 +77,7 @@ def test_a_good_reply_over_one_connection(run: Run) -> None:
         assert run(wire.url).status == "Completed"
     assert (len(wire.requests), wire.connections) == (3, 1)
     head = wire.requests[0].decode().lower()
-    assert head.startswith(f"get /dataregistries/operations/{ID}?api-version=2023-06-01 http/1.1\r\n")
+    assert head.startswith(f"get /dataregistries/operations/{ID}?api-version={API_VERSION} http/1.1\r\n")
     assert f"\r\nsubscription-key: {KEY}\r\n" in wire.requests[0].decode()
     assert "\r\nauthorization" not in head
     assert "\r\ncookie" not in head
