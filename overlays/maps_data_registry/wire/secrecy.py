@@ -9,10 +9,15 @@ from weakref import WeakSet
 
 import httpx
 
+from maps_data_registry_contract import SAS_TOKEN_HEADER, SUBSCRIPTION_KEY_HEADER
+
 _SHORTEST = 8  # bytes; a shorter secret would be found in any text
 _REMEMBERED = 8  # secrets: the other side may still return one that was rotated a moment ago
 _ROUNDS = 4  # of escapes inside escapes
-_HEADERS = frozenset({b"authorization", b"subscription-key", b"proxy-authorization"})
+_HEADERS = frozenset(
+    name.lower().encode()
+    for name in (SUBSCRIPTION_KEY_HEADER, SAS_TOKEN_HEADER, "Authorization", "Proxy-Authorization")
+)
 
 # Escapes of JSON, also of JSON inside JSON, percent-encoding, and HTML's character references; in lower case.
 _ESCAPE = re.compile(
