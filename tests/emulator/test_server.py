@@ -67,14 +67,27 @@ HEAD = (
 )
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /health HT", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /"])
+GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", GET[:12], GET, GET + b"GET /"])
 def test_a_connection_without_a_whole_head_is_closed(
     monkeypatch: pytest.MonkeyPatch, bare: Callable[[bytes], socket.socket], sent: bytes
 ) -> None:
     monkeypatch.setattr(server.Protocol, "head_seconds", 0.05)
     connection = bare(sent)
     received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
-    assert received.startswith(b"HTTP/1.1 200 OK" if b"localhost" in sent else b"")
+    assert received.startswith(b"HTTP/1.1 200 OK" if GET in sent else b"")
+
+
+def test_a_second_head_has_no_more_time_than_the_first(
+    monkeypatch: pytest.MonkeyPatch, bare: Callable[[bytes], socket.socket]
+) -> None:
+    connection = bare(GET)
+    assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 OK")
+    monkeypatch.setattr(server.Protocol, "head_seconds", 0.05)
+    connection.sendall(GET[:12])
+    assert connection.recv(1 << 16) == b""
 
 
 def test_a_request_takes_longer_than_its_head_may(

@@ -1,18 +1,19 @@
 """The commands and their options. Until one runs, nothing but typer is imported."""
 
+import errno
 import inspect
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from . import emulator_command
 from .options import Options, checked, parse_duration, parse_positive, parse_timeout
 from .shell import quoted
 from .streams import OutputClosed, discard_output, prepare, write_note
-
-from . import emulator_command
 
 ABOUT = "Know when an Azure Maps data register or replace operation is done, or why it failed."
 
@@ -177,10 +178,15 @@ def run() -> int:
             _complain(line)
         return 2
     except OSError as error:
-        _complain(f"{error.filename or 'input/output'}: {error.strerror or error}")
+        unnamed = "standard output" if error.errno == errno.ENOSPC else "input/output"
+        _complain(f"{error.filename or unnamed}: {error.strerror or error}")
         return 2
     except MemoryError:
         _complain("out of memory")
+        return 2
+    except (KeyError, ValueError):  # of typer, when it is to complete a command line that the environment does not hold
+        if "_MAPS_DATA_REGISTRY_COMPLETE" not in os.environ:
+            raise
         return 2
     else:
         if code == 130:  # typer has swallowed a KeyboardInterrupt

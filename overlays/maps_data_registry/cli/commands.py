@@ -95,7 +95,8 @@ class Wait:
             with output:
                 pending = [operation for operation in operations if not _has_ended(operation, output, results)]
                 if pending:
-                    asyncio.run(self._wait(clients, policy, pending, output, results))
+                    with asyncio.Runner() as runner:
+                        runner.run(self._wait(clients, policy, pending, output, results))
             code = output.exit_code
         if code in {None, Exit.RUNNING}:
             self._report_unfinished(operations, output, command_for, interrupted=code is None)

@@ -22,6 +22,7 @@ _MAX_FAULTS = 10  # bad lines that are shown
 _MAX_SECRET = 100_000  # characters that are read of a file with a credential
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _SECRETS = ("AZURE_MAPS_SUBSCRIPTION_KEY", "AZURE_MAPS_SAS_TOKEN")
+_CREDENTIALS = (*_SECRETS, "AZURE_MAPS_CLIENT_ID")
 
 
 class UsageError(typer.TyperException):
@@ -77,7 +78,7 @@ class Access:
             return SubscriptionKey(_read(file)) if self.key_file else SasToken(_read(file))
         except (ValueError, ImportError) as error:
             where = f"{file}: " if file else ""
-            instead = "" if file else "; --key-file and --sas-file read one from a file"
+            instead = "" if file or any(map(os.environ.get, _CREDENTIALS)) else ", or give --key-file or --sas-file"
             raise UsageError(f"{where}{error}{instead}") from error
 
     def secrets(self) -> list[str]:

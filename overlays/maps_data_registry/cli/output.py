@@ -27,7 +27,7 @@ _HINTS: dict[type[DataRegistryError], str] = {
     "are not switched off on the account, and that AZURE_MAPS_CLIENT_ID is the Maps account's client id, not the app's",
     OperationNotFound: "check the id, and that the geography is the one that the data was registered in",
     InvalidResponse: "check whether something between this machine and the service answers in its place",
-    TokenUnavailable: "run it again with --verbose to see what azure-identity tried",
+    TokenUnavailable: "sign in where azure-identity looks for it, for example with az login",
 }
 
 
