@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+from document import METHODS
 
 PREAMBLE = '''\
 """What the contract says that is neither a call nor a model: version, hosts, paths, patterns, header names."""

@@ -1,18 +1,16 @@
-"""Read the OpenAPI document, and say in one line each where it is broken.
-
-openapi-spec-validator judges the document, but it knows no lines, names a place inside a schema
-relative to that schema, and answers a reference that leads nowhere with the whole document. So
-what would trip it is looked for first, and its own findings are brought back to their line.
-"""
+"""Read an OpenAPI document: its text, its references, and the line of every part of it."""
 
 from __future__ import annotations
 
+import difflib
 import json
-import textwrap
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
@@ -22,105 +20,49 @@ class Broken(Exception):
     """The document, the tool set or a generator is not fit to produce anything."""
 
 
-def load(path: Path) -> dict[str, Any]:
-    """The valid document at *path*; or Broken, a line `file:line: place: what is wrong` for each fault."""
+def read(path: Path) -> dict[str, Any]:
+    """The document at *path*, YAML or JSON.
+
+    Raises:
+        Broken: if it cannot be read, with the line.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    where = f"{path.parent.name}/{path.name}"
+    where = name_of(path)
     try:
         text = path.read_text(encoding="utf-8")
-        lines = YAML(typ="rt").load(text)  # knows the line of every key, and refuses duplicate ones
-        document = YAML(typ="safe", pure=True).load(text)
+        # JSON is YAML too, but a YAML parser takes a minute for what takes a JSON parser a blink.
+        document = json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise Broken(f"{where}:{mark.line + 1 if mark else 1}: {error.problem}") from error
-    except (OSError, UnicodeError, YAMLError) as error:
-        raise Broken(f"{where}: {' '.join(str(error).split())}") from error
+        raise Broken(f"{where}:{mark.line + 1 if mark else 1}: {error.problem}: correct the YAML") from error
+    except (UnicodeError, YAMLError, ValueError) as error:
+        remedy = "save it as UTF-8" if isinstance(error, UnicodeError) else f"correct the {path.suffix[1:].upper()}"
+        raise Broken(f"{where}:1: {' '.join(str(error).split())}: {remedy}") from error
+    except OSError as error:
+        raise Broken(f"{where}:1: {error.strerror}: it must be there") from error
+    try:
+        json.dumps(document, default=str, skipkeys=True)
+    except (RecursionError, ValueError):
+        raise Broken(f"{where}:1: an alias stands for what contains it: write it out") from None
     if not isinstance(document, dict):
-        raise Broken(f"{where}:1: not an OpenAPI document")
-    faults = list(unreadable(document, path)) or list(invalid(document, path))
-    if faults:
-        lines = sorted((line_of(lines, place), ".".join(map(str, place)), what) for place, what in faults)
-        raise Broken("\n".join(f"{where}:{line}: {place or 'document'}: {what}" for line, place, what in lines))
+        raise Broken(f"{where}:1: not an OpenAPI document: it must begin with `openapi: 3.1.0`")
     return document
 
 
-def unreadable(document: dict[str, Any], path: Path) -> Iterator[Fault]:
-    """What is YAML but not JSON, and references to what is not there."""
-    schemes = document.get("components", {}).get("securitySchemes", {})
-    for place, node in nodes(document):
-        if not isinstance(node, dict | list | str | int | float | None):
-            yield place, f"{node} is a YAML {type(node).__name__.lower()}: put it in quotes"
-        if not isinstance(node, dict):
-            continue
-        yield from (
-            ((*place, key), f"the key {key!r} is no string: put it in quotes")
-            for key in node
-            if not isinstance(key, str)
-        )
-        if isinstance(reference := node.get("$ref"), str):
-            try:
-                follow(reference, document, path)
-            except Broken as broken:
-                yield (*place, "$ref"), str(broken)
-        if place[-2:-1] == ("security",):
-            yield from (((*place, name), "no such security scheme") for name in node if name not in schemes)
+def report(path: Path, faults: Iterable[Fault]) -> Broken:
+    """The faults of the document at *path* as one exception: `file:line: place: what is wrong: what to do` for each."""
+    from ruamel.yaml import YAML
+
+    tree = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))  # knows the line of every key
+    rows = sorted((line_of(tree, place), ".".join(map(str, place)), what) for place, what in faults)
+    return Broken("\n".join(f"{name_of(path)}:{line}: {place or 'document'}: {what}" for line, place, what in rows))
 
 
-def follow(reference: str, document: dict[str, Any], path: Path) -> Any:
-    """What *reference* in the document at *path* stands for: a part of it, or of a JSON file beside it."""
-    name, _, pointer = reference.partition("#")
-    node: Any = document
-    if name:
-        try:
-            node = json.loads((path.parent / name).read_text(encoding="utf-8"))
-        except OSError:
-            raise Broken(f"no file {path.parent.name}/{name}") from None
-        except ValueError as error:
-            raise Broken(f"{path.parent.name}/{name} is not JSON: {error}") from error
-    for part in unquote(pointer).split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        try:
-            node = node[int(key) if isinstance(node, list) else key]
-        except (LookupError, TypeError, ValueError):
-            raise Broken(f"{reference} leads nowhere") from None
-    return node
-
-
-def resolved(node: Any, document: dict[str, Any], path: Path) -> Any:
-    """*node* with every reference replaced by what it stands for, but for those to schemas: these may be circular."""
-    if isinstance(node, list):
-        return [resolved(child, document, path) for child in node]
-    if not isinstance(node, dict):
-        return node
-    reference = node.get("$ref")
-    if isinstance(reference, str) and not reference.startswith("#/components/schemas/"):
-        return resolved(follow(reference, document, path), document, path)
-    return {key: resolved(child, document, path) for key, child in node.items()}
-
-
-def invalid(document: dict[str, Any], path: Path) -> Iterator[Fault]:
-    """What openapi-spec-validator objects to."""
-    from openapi_spec_validator import OpenAPIV31SpecValidator
-
-    for fault in OpenAPIV31SpecValidator(document, base_uri=path.as_uri()).iter_errors():
-        tail = tuple(fault.absolute_path)
-        found = fault.instance if tail else fault.schema
-        whole = (place for place, node in nodes(document) if node is found and place[len(place) - len(tail) :] == tail)
-        quoted = (("paths", name) for name in document.get("paths", {}) if repr(name) in fault.message)
-        yield (
-            next(whole, tail or next(quoted, ())),
-            textwrap.shorten(fault.message.splitlines()[0], 200, placeholder=" …"),
-        )
-
-
-def nodes(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Every node of the document with its place, parents first."""
-    yield place, node
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, child in children:
-        yield from nodes(child, (*place, key))
+def name_of(path: Path) -> str:
+    """A file of the project as messages show it, such as `spec/data-registry.yaml`."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def line_of(node: Any, place: Place) -> int:
@@ -133,3 +75,56 @@ def line_of(node: Any, place: Place) -> int:
         except (AttributeError, LookupError, TypeError):
             break
     return int(line)
+
+
+def nodes(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Every node of the document with its place, parents first."""
+    yield place, node
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield from nodes(child, (*place, key))
+
+
+def follow(reference: str, document: dict[str, Any], path: Path) -> Any:
+    """What *reference* in the document at *path* stands for: a part of it, or of a JSON file beside it."""
+    name, _, pointer = reference.partition("#")
+    node: Any = document
+    if name:
+        try:
+            node = json.loads((path.parent / name).read_text(encoding="utf-8"))
+        except OSError:
+            known = [file.relative_to(path.parent).as_posix() for file in path.parent.rglob("*.json")]
+            raise Broken(f"no file {path.parent.name}/{name}: {hint(name, known, 'add it')}") from None
+        except ValueError as error:
+            raise Broken(f"{path.parent.name}/{name} is not JSON: {error}: correct it") from error
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in unquote(pointer).split("/")[1:]]
+    for end, key in enumerate(parts):
+        try:
+            node = node[int(key) if isinstance(node, list) else key]
+        except (LookupError, TypeError, ValueError):
+            known, missing = list(node) if isinstance(node, dict) else [], ".".join(parts[: end + 1])
+            raise Broken(f"{reference} leads nowhere: {hint(key, known, f'add {missing}')}") from None
+    return node
+
+
+def resolved(node: Any, document: dict[str, Any], path: Path, inside: tuple[str, ...] = ()) -> Any:
+    """*node* with every reference replaced by what it stands for, but for those to schemas and those to themselves."""
+    if isinstance(node, list):
+        return [resolved(child, document, path, inside) for child in node]
+    if not isinstance(node, dict):
+        return node
+    reference = node.get("$ref")
+    if isinstance(reference, str) and not reference.startswith("#/components/schemas/") and reference not in inside:
+        return resolved(follow(reference, document, path), document, path, (*inside, reference))
+    return {key: resolved(child, document, path, inside) for key, child in node.items()}
+
+
+def hint(name: str, known: Iterable[Any], otherwise: str) -> str:
+    """What was probably meant by *name*, or what to do when nothing *known* is like it."""
+    close = difflib.get_close_matches(name, map(str, known), 1)
+    return f"did you mean {close[0]}?" if close else otherwise
+
+
+def plain(name: str) -> str:
+    """A name without case and punctuation: `getOperation`, `get_operation` and `GET_OPERATION` are one."""
+    return re.sub(r"[\W_]", "", name).lower()

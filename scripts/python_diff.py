@@ -6,6 +6,8 @@ its `__all__` and that of its emulator name, wherever it is defined.
 
 from __future__ import annotations
 
+import pydoc
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,15 +22,11 @@ Objects = dict[str, griffe.Object]
 
 
 def changes(before: Path, after: Path) -> list[Change]:
-    """All changes; twins with the same change in one place, as the generated four of each operation, told as one."""
-    told: dict[tuple[str, str, str, bool], list[str]] = {}
-    for old, new in zip(surfaces(before), surfaces(after), strict=True):
-        for path, part, what, breaking in compare(by_path(old), by_path(new), breakages(old, new)):
-            place, _, name = path.rpartition(".")
-            told.setdefault((place, part, what, breaking), []).append(name)
+    """All changes, in the order of the packages."""
     return [
-        Change((*place.split("."), " / ".join(names), *filter(None, [part])), what, breaking)
-        for (place, part, what, breaking), names in told.items()
+        Change((*path.split("."), *filter(None, [part])), what, breaking)
+        for old, new in zip(surfaces(before), surfaces(after), strict=True)
+        for path, part, what, breaking in compare(by_path(old), by_path(new), breakages(old, new))
     ]
 
 
@@ -52,9 +50,12 @@ def surfaces(tree: Path) -> list[griffe.Module]:
 
 
 def members(module: griffe.Object) -> Iterator[griffe.Object]:
-    """Every public object below *module*, parents first."""
-    for member in module.members.values():
-        if isinstance(member, griffe.Object) and not member.is_private and member.name != "__all__":
+    """Every public object below *module*, parents first: in the order of the source, modules in that of their names."""
+    public = [
+        member for member in module.members.values() if isinstance(member, griffe.Object) and not member.is_private
+    ]
+    for member in sorted(public, key=lambda one: one.name if one.is_module else ""):
+        if member.name != "__all__":
             yield member
             yield from members(member)
 
@@ -69,7 +70,8 @@ def breakages(old: griffe.Module, new: griffe.Module) -> dict[str, dict[str, str
     for breakage in griffe.find_breaking_changes(old, new):
         values = (breakage.old_value, breakage.new_value)
         parameter = next((value.name for value in values if isinstance(value, griffe.Parameter)), "")
-        found.setdefault(breakage.obj.path, {})[parameter] = breakage.kind.value.lower()
+        if breakage.kind is not griffe.BreakageKind.CLASS_REMOVED_BASE:  # `ancestors` sees more
+            found.setdefault(breakage.obj.path, {})[parameter] = breakage.kind.value.lower()
     return found
 
 
@@ -85,6 +87,8 @@ def compare(old: Objects, new: Objects, broken: dict[str, dict[str, str]]) -> It
                 yield path, "", f"{old[path].kind.value} is gone", True
         else:
             was, now, reasons = signature(old[path]), signature(new[path]), broken.get(path, {})
+            if ancestors(old[path]) - ancestors(new[path]):
+                reasons["bases"] = "lost a base"
             for part in was | now:
                 if was.get(part) != now.get(part):
                     before, after = (f"`{side[part]}`" if part in side else "absent" for side in (was, now))
@@ -100,4 +104,30 @@ def signature(node: griffe.Object) -> dict[str, str]:
             for parameter in node.parameters
         }
         return {**parameters, "return": str(node.returns)}
+    if isinstance(node, griffe.Class) and node.bases:
+        return {"bases": ", ".join(map(str, node.bases))}
     return {"type": str(node.annotation)} if isinstance(node, griffe.Attribute) else {}
+
+
+def ancestors(node: griffe.Object) -> set[str]:
+    """The names of all classes that an instance of the class *node* is one of, itself left out."""
+    found: set[str] = set()
+    for base in node.bases if isinstance(node, griffe.Class) else ():
+        path = path_of(base)
+        found.add(path.rpartition(".")[2])
+        if path.partition(".")[0] in sys.stdlib_module_names | {path}:  # of the standard library, or a builtin
+            found |= {above.__name__ for above in getattr(pydoc.locate(path), "__mro__", ())}
+        with suppress(KeyError):
+            above = node.modules_collection[path]
+            found |= ancestors(above.final_target if isinstance(above, griffe.Alias) else above)
+    return found - {"object"}
+
+
+def path_of(base: griffe.Expr | str) -> str:
+    """Where a base class is defined."""
+    if isinstance(base, griffe.ExprSubscript):  # Generic[T]
+        return path_of(base.left)
+    if isinstance(base, griffe.ExprName) and isinstance(base.parent, griffe.Object):
+        with suppress(griffe.NameResolutionError):
+            return base.parent.resolve(base.name)
+    return base if isinstance(base, str) else base.canonical_path

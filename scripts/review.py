@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Tell, in Markdown for a pull request, what a change does to those who use this package.
+"""Print, in Markdown for a pull request, what a change does to those who use this package.
 
     scripts/review.py [BASE [HEAD]]
 
 BASE is the merge base with main by default; on main itself the last commit, or the one before when
 nothing is uncommitted. HEAD is by default the working tree, with what is not committed yet.
 
-Exit codes: 0 nothing breaks, or CHANGELOG.md says so; 1 something breaks and CHANGELOG.md does not
-say so; 2 there is nothing to compare. A break is announced by a list item of CHANGELOG.md that is new
-since BASE, holds the word "breaking", and names in backticks what breaks or something around it.
+Exit codes: 0 nothing breaks, or CHANGELOG.md says so; 1 something breaks and CHANGELOG.md does not say so,
+or generated/ is not what the document makes; 2 there is nothing to compare. A break is announced by a list
+item of CHANGELOG.md that is new since BASE, holds the word "breaking", and names in backticks what breaks
+or something around it.
 
 The OpenAPI side is compared by `contract_diff`: the mature tools (oasdiff, openapi-changes) are Go
 programs, and those on PyPI (api-schema-diff) name no rule for headers, security, enums or null.
@@ -17,21 +18,26 @@ programs, and those on PyPI (api-schema-diff) name no rule for headers, security
 from __future__ import annotations
 
 import argparse
-import ast
-import difflib
 import io
+import itertools
 import re
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import contract_diff
 from contract_diff import Change
-from document import Broken, load, resolved
-from regenerate import ROOT, read_tree, require_pinned_tools, use_project_environment
+from document import Broken, plain, read, resolved
+from regenerate import ROOT, Files, read_tree, use_project_environment
+from rules import load
+
+if TYPE_CHECKING:
+    from contract_parts import Name, Node
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's name for no files at all
 
@@ -42,7 +48,6 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("head", nargs="?", metavar="HEAD", help="a commit; default: the working tree")
     given = parser.parse_args(argv)
     try:
-        require_pinned_tools(ROOT)
         base = given.base or default_base(root)
         with tempfile.TemporaryDirectory() as scratch:
             before = extract(root, base, Path(scratch) / "before")
@@ -60,7 +65,7 @@ def review(before: Path, after: Path, title: str) -> tuple[str, int]:
     """The report on two trees of this project, and the exit code."""
     import python_diff
 
-    contract = contract_diff.changes(contract_of(before), contract_of(after))
+    contract = contract_diff.changes(contract_of(before, read), contract_of(after, load))
     python = python_diff.changes(before, after)
     entries = announcements(changelog(before), changelog(after))
     breaking = [[change for change in side if change.breaking] for side in (contract, python)]
@@ -72,88 +77,82 @@ def review(before: Path, after: Path, title: str) -> tuple[str, int]:
         for change in side
         if not is_announced(change, known)
     ]
+    stale = staleness(after)
     verdict = (
         "**It breaks users, and CHANGELOG.md does not say so: see the last section.**" if silent
         else "It breaks users, as CHANGELOG.md says." if any(breaking)
         else "Nothing breaks."
     )  # fmt: skip
     sections = {
-        "Contract": map(bullet, sorted(contract, key=lambda change: not change.breaking)),
-        "Python": map(bullet, sorted(python, key=lambda change: not change.breaking)),
+        "Contract": rows(contract),
+        "Python": rows(python),
         "Generated files": changed_files(read_tree(before / "generated"), read_tree(after / "generated")),
-        "Hand-written code that touches it": touched(after, contract),
-        "To announce": (f"- **Breaking:** {change}" for change in silent),
+        "To announce": [f"- **Breaking:** {change}" for change in grouped(silent)],
     }
-    lines = [f"# What changes for users: {title}", "", f"{verdict} {freshness(after)}"]
+    lines = [f"# What changes for users: {title}", *(["", stale] if stale else []), "", verdict]
     for heading, section in sections.items():
-        if items := list(section):
-            lines += ["", f"## {heading}", "", *items]
-    return "\n".join(lines), 1 if silent else 0
+        if section:
+            lines += ["", f"## {heading}", "", *section]
+    return "\n".join(lines), 1 if silent or stale else 0
 
 
-def bullet(change: Change) -> str:
-    return f"- {'**breaking** ' if change.breaking else ''}{change}"
+def rows(found: Sequence[Change]) -> list[str]:
+    """A row for each change, those that break first."""
+    ordered = sorted(grouped(found), key=lambda change: not change.breaking)
+    return [f"- {'**breaking** ' if change.breaking else ''}{change}" for change in ordered]
 
 
-def contract_of(tree: Path) -> contract_diff.Node:
+def grouped(found: Iterable[Change]) -> list[Change]:
+    """The same change of several parts of one place, as of the generated four of each operation, as one change."""
+    for position in (-2, -1):
+        names: dict[tuple[Name, Name, str, bool], dict[str, None]] = {}
+        for change in found:
+            before, name, after = change.name[:position], change.name[position:][:1], change.name[position:][1:]
+            if len(change.name) < -position:
+                before, name = (), change.name
+            names.setdefault((before, after, change.what, change.breaking), {})[" / ".join(name)] = None
+        found = [
+            Change((*before, " / ".join(group), *after), what, breaking)
+            for (before, after, what, breaking), group in names.items()
+        ]
+    return list(found)
+
+
+def contract_of(tree: Path, reader: Callable[[Path], Node]) -> Node:
+    """The document of a tree; that of the past need not keep to the rules of today."""
     path = tree / "spec" / "data-registry.yaml"
     if not path.exists():
         return {}
-    document = load(path)
-    whole: contract_diff.Node = resolved(document, document, path)
+    document = reader(path)
+    whole: Node = resolved(document, document, path)
     return whole
 
 
-def changed_files(before: dict[str, bytes], after: dict[str, bytes]) -> Iterator[str]:
-    for name in sorted(before.keys() | after.keys()):
-        if before.get(name) != after.get(name):
-            old, new = (tree.get(name, b"").decode(errors="replace").splitlines() for tree in (before, after))
-            signs = [line[:1] for line in list(difflib.unified_diff(old, new, lineterm="", n=0))[2:]]
-            state = "" if name in before and name in after else ", new" if name in after else ", gone"
-            yield f"- `generated/{name}` +{signs.count('+')} -{signs.count('-')}{state}"
+def changed_files(before: Files, after: Files) -> list[str]:
+    """How many files of each generated package are new, gone and changed."""
+    counts = Counter(
+        (name.partition("/")[0], "new" if name not in before else "gone" if name not in after else "changed")
+        for name in before.keys() | after.keys()
+        if before.get(name) != after.get(name)
+    )
+    packages = sorted({package for package, _ in counts})
+    states = ("new", "changed", "gone")
+    return [
+        f"- `generated/{package}`: "
+        + ", ".join(f"{counts[package, state]} {state}" for state in states if counts[package, state])
+        for package in packages
+    ]
 
 
-def touched(tree: Path, contract: Sequence[Change]) -> Iterator[str]:
-    """The overlays and tests that speak of what changed: by the name of a schema or call, or by a literal word."""
-    known = {plain(change.name[0]): change.name[0] for change in contract}
-    literals = {change.name[-1].lower(): change.name[-1] for change in contract if len(change.name) > 1}
-    for path in sorted([*tree.glob("overlays/**/*.py"), *tree.glob("tests/**/*.py")]):
-        names, strings = spoken(path)
-        found = {known[name] for name in names & known.keys()} | {literals[text] for text in strings & literals.keys()}
-        if found:
-            yield f"- `{path.relative_to(tree).as_posix()}`: {', '.join(f'`{name}`' for name in sorted(found))}"
-
-
-def spoken(path: Path) -> tuple[set[str], set[str]]:
-    """The identifiers, without case and underscores, and the string literals of a module."""
-    names, strings = set(), set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        match node:
-            case ast.Name(id=name) | ast.Attribute(attr=name):
-                names.add(plain(name))
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                module = getattr(node, "module", None) or ""
-                names |= {
-                    plain(part) for name in [module, *(alias.name for alias in aliases)] for part in name.split(".")
-                }
-            case ast.Constant(value=str(text)):
-                strings.add(text.lower())
-    return names, strings
-
-
-def freshness(tree: Path) -> str:
-    """Whether generated/ is what its own scripts/regenerate.py makes of its own document."""
+def staleness(tree: Path) -> str:
+    """Why generated/ is not known to be what its own scripts/regenerate.py makes of its own document, or nothing."""
     script = tree / "scripts" / "regenerate.py"
     if not script.exists():
-        return "`generated/` cannot be checked: there is no scripts/regenerate.py."
+        return "**`generated/` cannot be checked: there is no scripts/regenerate.py.**"
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     if done.returncode == 1:
-        return "**`generated/` is stale: run scripts/regenerate.py.**"
-    return (
-        "`generated/` is fresh."
-        if done.returncode == 0
-        else f"**`generated/` cannot be checked:** {done.stderr.strip()}"
-    )
+        return "**`generated/` is stale: run scripts/regenerate.py, then look again.**"
+    return f"**`generated/` cannot be checked:** {done.stderr.strip()}" if done.returncode else ""
 
 
 def changelog(tree: Path) -> str:
@@ -174,22 +173,20 @@ def announcements(before: str, after: str) -> list[str]:
 
 def is_announced(change: Change, entries: Sequence[str]) -> bool:
     """Whether an entry has only names of this change's path, in their order, as the document or Python writes them."""
-    path = parts(" / ".join(change.name))
-    return any(is_subsequence(parts(entry), path) for entry in entries)
+    path = [plain(part) for part in ".".join(change.name).split(".")]
+    return any(
+        is_subsequence([plain(part) for part in parts], path) for entry in entries for parts in spelled_out(entry)
+    )
+
+
+def spelled_out(entry: str) -> Iterator[tuple[str, ...]]:
+    """The names of an entry: `a.sync / asyncio.b`, as a report groups them, stands for two."""
+    return itertools.product(*(part.split(" / ") for part in entry.split(".")))
 
 
 def is_subsequence(short: Sequence[str], long: Sequence[str]) -> bool:
     rest = iter(long)
     return all(part in rest for part in short)
-
-
-def parts(name: str) -> list[str]:
-    return [plain(part) for part in re.split(r"\.| / ", name)]
-
-
-def plain(name: str) -> str:
-    """`getOperation` and `get_operation`, `api-version` and `api_version` are the same name."""
-    return re.sub(r"[\W_]", "", name).lower()
 
 
 def default_base(root: Path) -> str:

@@ -3,7 +3,7 @@ from hypothesis import HealthCheck, settings
 
 from .support import Driver, VirtualClock
 
-pytest_plugins = ["maps_data_registry.pytest_plugin"]
+pytest_plugins = ["maps_data_registry.emulator.pytest_plugin"]
 
 # Machines differ in speed and are shared: how long an example takes says nothing about the code.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,6 +12,7 @@ from attrs import define, field
 
 from maps_data_registry import (
     Clock,
+    DataRegistryError,
     OperationUpdate,
     SubscriptionKey,
     connect,
@@ -22,6 +23,7 @@ from maps_data_registry import (
     watch_operation,
     watch_operation_async,
 )
+from maps_data_registry.polling.replies import Answer, read_reply
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_client.models import LongRunningOperationResult
 
@@ -79,6 +81,20 @@ def failed(**error: Any) -> httpx.Response:
     return reply(body={"id": ID, "status": "Failed", "error": error})
 
 
+def result_of(response: httpx.Response) -> LongRunningOperationResult:
+    """The result in a reply of 200 that can be read."""
+    answer = read_reply(response, ID, lambda: EPOCH)
+    assert isinstance(answer, Answer)
+    return answer.result
+
+
+def error_of(answer: Any) -> DataRegistryError:
+    """The error in place of a result."""
+    found = read_reply(answer, ID, lambda: EPOCH)
+    assert isinstance(found, DataRegistryError)
+    return found
+
+
 def scripted(script: Script, seen: list[httpx.Request] | None = None) -> httpx.MockTransport:
     """A transport that answers from a list; what is left over or missing is an error."""
     answers: Iterator[httpx.Response | Exception] = iter(script)
@@ -96,7 +112,7 @@ def scripted(script: Script, seen: list[httpx.Request] | None = None) -> httpx.M
     return httpx.MockTransport(answer)
 
 
-def client_of(transport: httpx.MockTransport) -> AuthenticatedClient:
+def client_of(transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> AuthenticatedClient:
     return connect(base_url=BASE_URL, credential=SubscriptionKey(KEY), transport=transport)
 
 
@@ -107,7 +123,7 @@ class Driver:
     backend: str | None
     """None for the sync functions, else the async library."""
 
-    def get(self, script: Script, operation: Any = ID, **options: Any) -> LongRunningOperationResult:
+    def get(self, script: Script, operation: Any = ID, **options: Any) -> OperationUpdate:
         return self._run(script, get_operation, get_operation_async, operation, options)
 
     def wait(self, script: Script, operation: Any = ID, **options: Any) -> LongRunningOperationResult:
@@ -125,7 +141,7 @@ class Driver:
     def _run(
         self, script: Script, sync: Callable[..., T], twin: Callable[..., Awaitable[T]], operation: Any, options: Any
     ) -> T:
-        client = client_of(scripted(script))
+        client = client_of(scripted(script, options.pop("seen", None)))
         if self.backend is None:
             with client:
                 return sync(client, operation, **options)

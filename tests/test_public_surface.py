@@ -1,15 +1,16 @@
+"""What `maps_data_registry` offers, and that importing it costs little."""
+
+import inspect
 import json
 import subprocess
 import sys
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
 
 import maps_data_registry
 from maps_data_registry import connection
-from maps_data_registry.auth.entra import SCOPE
-from maps_data_registry.wire import origin
 
 
 def test_all_is_sorted() -> None:
@@ -24,31 +25,47 @@ def test_there_is_nothing_else() -> None:
         _ = maps_data_registry.Polling  # type: ignore[attr-defined] # not public: that is the point
 
 
+def test_the_version_is_that_of_the_distribution() -> None:
+    version = metadata.version("maps-data-registry")
+    assert maps_data_registry.__version__ == version
+    assert connection._user_agent().startswith(f"maps-data-registry/{version} ")
+
+
 @pytest.mark.parametrize("name", maps_data_registry.__all__)
 def test_everything_public_is_documented(name: str) -> None:
     value = getattr(maps_data_registry, name)
     assert not callable(value) or value.__doc__
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in maps_data_registry.__all__ if f"{name}_async" in maps_data_registry.__all__]
-)
-def test_twins_take_the_same_arguments(name: str) -> None:
-    import inspect
+FUNCTIONS = [name for name in maps_data_registry.__all__ if inspect.isfunction(getattr(maps_data_registry, name))]
 
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_argument_is_explained_and_no_signature_hides_one(name: str) -> None:
+    function = getattr(maps_data_registry, name)
+    parameters = inspect.signature(function).parameters.values()
+    assert all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters)
+    twin = getattr(maps_data_registry, name.removesuffix("_async"))
+    documentation = f"{function.__doc__}{twin.__doc__ if name.startswith('get_') else ''}"
+    assert [
+        p.name for p in parameters if f"{p.name}:" not in documentation and f"*{p.name}*" not in documentation
+    ] == []
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if f"{name}_async" in FUNCTIONS])
+def test_twins_take_the_same_arguments(name: str) -> None:
     sync, twin = (inspect.signature(getattr(maps_data_registry, n)).parameters for n in (name, f"{name}_async"))
     assert list(sync) == list(twin)
     assert [p.default for p in sync.values()] == [p.default for p in twin.values()]
 
 
-def test_what_the_contract_says_is_said_once_more_and_agrees() -> None:
-    from .test_spec import DOCUMENT
-
-    server = DOCUMENT["servers"][0]
-    assert list(origin.GEOGRAPHIES) == server["variables"]["geography"]["enum"]
-    assert origin._HOST in server["url"]
-    assert f"^{origin._GUID}$" == DOCUMENT["components"]["parameters"]["OperationId"]["schema"]["pattern"]
-    assert SCOPE in DOCUMENT["components"]["securitySchemes"]["AADToken"]["flows"]["implicit"]["scopes"]
+@pytest.mark.parametrize("name", ["PollingPolicy", "OperationUpdate", "Outcome", "Clock"])
+def test_each_field_is_explained(name: str) -> None:
+    value = getattr(maps_data_registry, name)
+    fields = [
+        field for field in inspect.signature(value).parameters if f"        {field}: " not in (value.__doc__ or "")
+    ]
+    assert fields == []
 
 
 def modules_after(statement: str) -> set[str]:
@@ -60,23 +77,35 @@ def test_the_import_is_light() -> None:
     """No extra, and nothing that only the async side needs, beyond what httpx loads itself."""
     loaded = modules_after("from maps_data_registry import *") - modules_after("import httpx")
     assert "maps_data_registry_client" in loaded
-    heavy = {"pydantic", "typer", "rich", "starlette", "uvicorn", "aiohttp", "httpx_aiohttp", "azure", "airflow"}
+    heavy = {"pydantic", "typer", "rich", "starlette", "uvicorn", "azure", "airflow", "trio", "httpcore"}
     assert not heavy & {name.partition(".")[0] for name in loaded}
     assert "maps_data_registry_schemas" not in loaded
 
 
-def test_the_import_waits_until_a_name_is_used() -> None:
-    assert "httpx" not in modules_after("import maps_data_registry")
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import maps_data_registry", {"httpx", "attrs"}),
+        (
+            "from maps_data_registry import connect, wait_for_operation",
+            {"anyio", "asyncio", "maps_data_registry.auth.entra"},
+        ),
+    ],
+)
+def test_a_name_loads_what_it_needs_and_no_more(statement: str, absent: set[str]) -> None:
+    assert not absent & modules_after(statement)
 
 
-def test_the_version_is_one() -> None:
-    assert connection._user_agent().startswith(f"maps-data-registry/{metadata.version('maps-data-registry')} ")
-
-
-@pytest.mark.parametrize("package", ["maps_data_registry", "maps_data_registry_client", "maps_data_registry_schemas"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        "maps_data_registry",
+        "maps_data_registry_client",
+        "maps_data_registry_contract",
+        "maps_data_registry_schemas",
+    ],
+)
 def test_types_are_shipped(package: str) -> None:
-    import importlib
-
-    path = importlib.import_module(package).__file__
+    path = import_module(package).__file__
     assert path is not None
     assert (Path(path).parent / "py.typed").is_file()

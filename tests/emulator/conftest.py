@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from maps_data_registry.emulator import Namespace
+from maps_data_registry_contract import API_VERSION
 
 TLS = httpx.create_ssl_context()  # not used, but httpx would make one for each client, and nothing takes longer
 KEY = "marker-secret-0123456789"
@@ -18,6 +19,6 @@ def emulator(data_registry_emulator: Namespace) -> Namespace:
 def http(emulator: Namespace) -> Iterator[httpx.Client]:
     """Plain httpx with what every request needs, so that a test says only what it changes."""
     with httpx.Client(
-        base_url=emulator.url, headers={"subscription-key": KEY}, params={"api-version": "2023-06-01"}, verify=TLS
+        base_url=emulator.url, headers={"subscription-key": KEY}, params={"api-version": API_VERSION}, verify=TLS
     ) as client:
         yield client

@@ -1,22 +1,24 @@
 """What the emulator accepts, what it refuses and what it remembers, seen by plain httpx."""
 
-import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
-from maps_data_registry.emulator import Emulator, Namespace, Scenario
-from maps_data_registry.emulator.checks import API_VERSION
-from maps_data_registry_client.api.data_registry.get_operation import sync_detailed
+from maps_data_registry.emulator import NAMES, OPTIONS, Emulator, Namespace, Scenario, app, limits
+from maps_data_registry_contract import API_VERSION, GET_OPERATION
+from maps_data_registry_contract import Operation as ContractOperation
 
 from .conftest import KEY, TLS
 
 SPEC = Path(__file__).parents[2] / "spec"
 ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
-UNKNOWN = f"/dataRegistries/operations/{ID}"
+UNKNOWN = GET_OPERATION.path.format(operationId=ID)
+BLOB = {"dataFormat": "geojson", "linkedResource": "storage", "blobUrl": "https://storage.test/a.json"}
 VERSION = {"api-version": API_VERSION}
 ACCOUNT = {"x-ms-client-id": "7b8b6a1e-1d0f-4f0c-8f8e-2f6f5b0d6c11"}
 
@@ -58,7 +60,43 @@ def test_register_request_chooses_the_scenario(http: httpx.Client, how: dict[str
     assert http.get(registered.headers["operation-location"]).json()["status"] == "Failed"
 
 
-def test_error_tree_is_told_as_given(http: httpx.Client) -> None:
+def test_register_reply_shows_what_was_given(http: httpx.Client) -> None:
+    body = {"kind": "AzureBlob", "description": "Fences", "azureBlob": BLOB, "scenario": "fails polls=1"}
+    registered = http.put(f"/dataRegistries/{ID}", json=body)
+    shown = {"udid": ID, "kind": "AzureBlob", "description": "Fences", "azureBlob": BLOB}
+    assert registered.json() == shown | {"status": "Running"}
+    _, failed = (http.get(registered.headers["operation-location"]).json() for _ in range(2))
+    assert http.get(f"/dataRegistries/{ID}").json() == shown | {"status": "Failed", "error": failed["error"]}
+
+
+def test_registrations_are_kept_replaced_and_forgotten(http: httpx.Client, emulator: Namespace) -> None:
+    other = "29a92cab-74af-49e7-a326-66898220aa9d"
+    *made, registered = (
+        http.put(f"/dataRegistries/{udid}", headers={"x-emulator-scenario": "completes polls=0"})
+        for udid in (ID, other, ID.upper())
+    )
+    assert [reply.status_code for reply in (*made, registered)] == [201, 201, 200]
+    http.get(registered.headers["operation-location"])
+    assert http.get("/dataRegistries").json() == {
+        "value": [
+            {"udid": ID.upper(), "kind": "AzureBlob", "status": "Completed"},
+            {"udid": other, "kind": "AzureBlob", "status": "Running"},
+        ]
+    }
+    assert [http.delete(f"/dataRegistries/{ID}").status_code for _ in range(2)] == [204, 404]
+    assert http.get(f"/dataRegistries/{ID}").status_code == 404
+    assert [one["udid"] for one in http.get("/dataRegistries").json()["value"]] == [other]
+    assert http.get(registered.headers["operation-location"]).status_code == 200
+    outcomes = [entry.outcome for entry in emulator.journal() if entry.poll is None]
+    assert outcomes == [*["Registered"] * 3, "Listed", "Unregistered", "NotFound", "NotFound", "Listed"]
+
+
+def test_the_client_may_choose_the_operation_id(http: httpx.Client) -> None:
+    registered = http.put(f"/dataRegistries/{ID}", headers={"operation-id": ID})
+    assert registered.headers["operation-location"].endswith(UNKNOWN)
+
+
+def test_error_tree_is_sent_as_given(http: httpx.Client) -> None:
     error = {"code": "A", "details": [{"code": "B", "innererror": {"code": "C"}}], "target": "blob", "extra": 1}
     registered = http.put(f"/dataRegistries/{ID}", json={"scenario": {"name": "fails", "polls": 0, "error": error}})
     assert http.get(registered.headers["operation-location"]).json()["error"] == error
@@ -104,6 +142,12 @@ REFUSED = [
     ("unknown operation", {}, 404, "NotFound"),
     ("unknown path", {"url": "/dataRegistry"}, 404, "NotFound"),
     ("wrong method", {"method": "DELETE"}, 405, "MethodNotAllowed"),
+    ("unknown udid", {"url": f"/dataRegistries/{ID}"}, 404, "NotFound"),
+    ("unregister without GUID", {"method": "DELETE", "url": "/dataRegistries/x"}, 400, "InvalidRequest"),
+    ("body over a MiB", {"method": "PUT", "content": b" " * (limits.MAX_BODY + 1)}, 413, "PayloadTooLarge"),
+    ("another format", {"method": "PUT", "json": {"azureBlob": BLOB | {"dataFormat": "x"}}}, 400, "InvalidRequest"),
+    ("another kind", {"method": "PUT", "json": {"kind": "Disk"}}, 400, "InvalidRequest"),
+    ("operation id that is no GUID", {"method": "PUT", "headers": {"operation-id": "1"}}, 400, "InvalidRequest"),
     ("PUT without GUID", {"method": "PUT", "url": "/dataRegistries/x"}, 400, "InvalidRequest"),
     ("unknown scenario", {"method": "PUT", "json": {"scenario": "nix"}}, 400, "InvalidRequest"),
     ("body that is no JSON", {"method": "PUT", "content": b"{"}, 400, "InvalidRequest"),
@@ -175,7 +219,7 @@ def test_schemes(emulator: Namespace, headers: dict[str, str], scheme: str) -> N
 
 
 @pytest.mark.data_registry_emulator(virtual_time=True)
-def test_journal_tells_the_pauses_and_who_came_early(http: httpx.Client, emulator: Namespace) -> None:
+def test_journal_records_the_pauses_and_early_polls(http: httpx.Client, emulator: Namespace) -> None:
     operation = emulator.start_operation("completes polls=2 retry_after=10")
     for pause in (10, 9, 10):
         http.get(operation.location)
@@ -201,16 +245,105 @@ def test_namespaces_share_nothing(emulator: Namespace, data_registry_emulator_se
     assert [entry.status for entry in emulator.journal()] == [200]
 
 
-def test_namespace_comes_to_be_when_it_is_asked_for(data_registry_emulator_server: Emulator) -> None:
+def test_a_namespace_comes_to_be_with_its_first_operation(data_registry_emulator_server: Emulator) -> None:
     url = f"{data_registry_emulator_server.url}/namespaces/out-of-nothing"
+    key = {"subscription-key": KEY}
     assert httpx.get(f"{url}/journal").json()["entries"] == []
+    assert httpx.get(url + UNKNOWN, headers=key, params=VERSION).status_code == 404
+    assert httpx.put(f"{url}/dataRegistries/x", headers=key, params=VERSION).status_code == 400
+    assert httpx.get(f"{url}/").status_code == 200
+    assert "out-of-nothing" not in data_registry_emulator_server.namespaces
+    assert httpx.put(f"{url}/dataRegistries/{ID}", headers=key, params=VERSION).status_code == 201
     assert data_registry_emulator_server.namespaces["out-of-nothing"].url == url
+    assert len(httpx.get(f"{url}/journal").json()["entries"]) == 1
 
 
-def test_location_is_where_the_request_came_in(http: httpx.Client, emulator: Namespace) -> None:
-    registered = http.put(f"/dataRegistries/{ID}", headers={"host": "emulator.test:81"})
-    path = emulator.url.partition("/namespaces")[2]
-    assert registered.headers["operation-location"].startswith(f"http://emulator.test:81/namespaces{path}/data")
+def test_journal_is_cleared_with_what_has_ended(http: httpx.Client, emulator: Namespace) -> None:
+    ended, going = emulator.start_operation("completes polls=0"), emulator.start_operation()
+    for operation in (ended, going):
+        http.get(operation.location)
+    assert http.get("/journal").json()["operations"][0]["result"] == {"id": ended.id, "status": "Completed"}
+    assert http.delete("/journal").status_code == 204
+    snapshot = http.get("/journal").json()
+    assert snapshot["entries"] == []
+    assert [operation["id"] for operation in snapshot["operations"]] == [going.id]
+    assert [http.get(operation.location).status_code for operation in (ended, going)] == [404, 200]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"subscription-key": KEY}, {"authorization": f"jwt-sas {KEY}"}, {"authorization": f"Basic {KEY}"}],
+    ids=["key", "sas", "unknown scheme"],
+)
+def test_no_credential_is_in_the_journal(emulator: Namespace, headers: dict[str, str]) -> None:
+    for path in (f"/{KEY}", f"/x{KEY}y%2Fz", f"/dataRegistries/{KEY}?key={KEY}"):
+        httpx.get(emulator.url + path, headers=headers, params={"api-version": KEY})
+    assert KEY not in httpx.get(f"{emulator.url}/journal").text
+    assert KEY not in "".join(map(str, emulator.journal()))
+    assert all("***" in entry.path for entry in emulator.journal())
+
+
+def test_elsewhere_than_on_loopback_it_answers_to_every_name() -> None:
+    transport = httpx.ASGITransport(app.build_app(Namespace(""), str, local=False))
+
+    async def register() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, headers={"subscription-key": KEY}) as client:
+            return await client.put(f"http://emulator.test:81/dataRegistries/{ID}", params=VERSION)
+
+    location = anyio.run(register).headers["operation-location"]
+    assert location.startswith("http://emulator.test:81/dataRegistries/operations/")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.0.0.1:81", 200),
+        ("127.1.2.3", 200),
+        ("localhost:81", 200),
+        ("LOCALHOST", 200),
+        ("a.localhost", 200),
+        ("[::1]:81", 200),
+        ("elsewhere.test", 421),
+        ("127.0.0.1.elsewhere.test", 421),
+        ("127.0.0.1@elsewhere.test", 421),
+        ("localhost.", 421),
+        ("10.0.0.1", 421),
+        ("[::1", 421),
+        ("", 421),
+    ],
+)
+def test_on_loopback_another_host_is_refused(emulator: Namespace, host: str, status: int) -> None:
+    for path in ("/", "/journal", UNKNOWN):
+        reply = httpx.get(emulator.url + path, headers={"host": host, "subscription-key": KEY}, params=VERSION)
+        expected = 404 if path == UNKNOWN and status == 200 else status
+        assert reply.status_code == expected
+    assert len(emulator.journal()) == (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("contract", "path"),
+    [
+        (ContractOperation("listOperations", "GET", "/dataRegistries/operations"), "/dataRegistries/operations"),
+        (ContractOperation("patch", "PATCH", "/dataRegistries/{user-data-id}"), f"/dataRegistries/{ID}"),
+        (ContractOperation("cancel", "POST", GET_OPERATION.path + "/cancel"), f"{UNKNOWN}/cancel"),
+        (ContractOperation("deep", "PUT", "/a/{b}/c/{d}"), "/a/1/c/2"),
+    ],
+    ids=lambda value: getattr(value, "id", ""),
+)
+def test_an_operation_of_the_contract_without_a_behaviour(
+    monkeypatch: pytest.MonkeyPatch, contract: ContractOperation, path: str
+) -> None:
+    monkeypatch.setattr(app, "OPERATIONS", [contract, GET_OPERATION])
+    with Emulator() as emulator:
+        url = emulator.url + path
+        reply = httpx.request(contract.method, url, headers={"subscription-key": KEY}, params=VERSION)
+        assert (reply.status_code, reply.headers["x-ms-error-code"]) == (501, "NotImplemented")
+        assert contract.id in reply.json()["error"]["message"]
+        assert httpx.request(contract.method, url, params=VERSION).status_code == 401
+        assert [entry.outcome for entry in emulator.journal()] == ["NotImplemented", "Unauthorized"]
+        known = httpx.get(emulator.start_operation().location, headers={"subscription-key": KEY}, params=VERSION)
+        assert known.status_code == 200
 
 
 def test_health(data_registry_emulator_server: Emulator) -> None:
@@ -222,23 +355,41 @@ def test_health(data_registry_emulator_server: Emulator) -> None:
     [
         ("", "name: unknown scenario ''"),
         ("nix", "unknown scenario 'nix', choose from completes, fails"),
-        ("fails polls", "polls: Input should be a valid integer"),
-        ("fails poll=1", "poll: Extra inputs are not permitted"),
-        ("fails polls=-1 retry_after=x", "polls: Input should be greater than or equal to 0; retry_after: "),
-        ("{", "scenario: EOF"),
-        ('"', "scenario: No closing quotation"),
+        ("fails polls", "polls: "),
+        ("fails poll=1", "poll: unknown option, choose from polls, seconds, retry_after"),
+        ("fails polls=-1 retry_after=x", "; retry_after: "),
+        ("fails error=x", "error: "),
+        ("{", "scenario: "),
+        ('"', "scenario: "),
     ],
 )
-def test_bad_scenario_is_told_in_one_line(text: str, message: str) -> None:
+def test_a_bad_scenario_is_explained_in_one_line(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=r"\A[^\n]+\Z") as caught:
         Scenario.parse(text)
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "completes",
+        "fails polls=3 retry_after=0",
+        "unknown-status 'value=on hold'",
+        """fails polls=0 'error={"code":"A b"}'""",
+        "slow-drip pace=0.5",
+    ],
+)
+def test_a_scenario_is_written_as_it_is_read(text: str) -> None:
+    assert str(Scenario.parse(text)) == text
+
+
+def test_every_option_is_described() -> None:
+    assert set(OPTIONS) == set(Scenario.model_fields) - {"name"}
+    assert all(re.fullmatch(r"[A-Z0-9].+\.", line) for line in (*OPTIONS.values(), *NAMES.values()))
+    assert OPTIONS["polls"].endswith("Default 2.")
+    assert "Seconds" in OPTIONS["retry_after"]
+
+
 def test_bad_operation_id(emulator: Namespace) -> None:
     with pytest.raises(ValueError, match="not a GUID"):
         emulator.start_operation(operation_id="1")
-
-
-def test_api_version_is_the_documents() -> None:
-    assert inspect.signature(sync_detailed).parameters["api_version"].default == API_VERSION

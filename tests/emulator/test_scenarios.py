@@ -12,6 +12,7 @@ import pytest
 
 from maps_data_registry import (
     AuthenticationFailed,
+    Clock,
     DataRegistryError,
     InvalidResponse,
     OperationFailed,
@@ -28,6 +29,7 @@ from maps_data_registry import (
 from maps_data_registry.emulator import NAMES, Emulator, Namespace, Operation
 from maps_data_registry.emulator.faults import HOSTILE_RETRY_AFTER
 from maps_data_registry_client.models import LongRunningOperationResult
+from maps_data_registry_contract import API_VERSION
 
 from .conftest import KEY
 
@@ -90,7 +92,7 @@ def test_every_scenario_is_in_the_table() -> None:
 def read_wire(operation: Operation) -> tuple[bytes, str]:
     """Poll without an HTTP library: all bytes until the connection ends, and how it does."""
     url = urlsplit(operation.location)
-    request = f"GET {url.path}?api-version=2023-06-01 HTTP/1.1\r\nHost: {url.netloc}\r\nsubscription-key: {KEY}\r\n"
+    request = f"GET {url.path}?api-version={API_VERSION} HTTP/1.1\r\nHost: {url.netloc}\r\nsubscription-key: {KEY}\r\n"
     received = bytearray()
     with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
         connection.sendall(f"{request}Connection: close\r\n\r\n".encode())
@@ -147,19 +149,21 @@ def test_client(emulator: Namespace, backend: str | None, scenario: str, outcome
 def test_client_survives_hostile_retry_after(emulator: Namespace, backend: str | None, value: str) -> None:
     scenario = emulator.scenario.model_copy(update={"name": "hostile-retry-after", "value": value})
     operation = emulator.start_operation(scenario)
-    if "9999 " in value:  # a date so far away that there is no point in sleeping towards it
+    if "9999" in value:  # so far away that there is no point in sleeping towards it
         with pytest.raises(OperationTimeout):
             wait(backend, emulator, operation)
     else:
         assert wait(backend, emulator, operation).status == COMPLETED
 
 
+@pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
 @backends
 @pytest.mark.parametrize("scenario", ["slow-headers", "slow-drip"])
-def test_slow_reply_ends_with_the_time_for_it(emulator: Namespace, backend: str | None, scenario: str) -> None:
-    operation = emulator.start_operation(f"{scenario} pace=0.02 polls=0")
-    assert wait(backend, emulator, operation, timeout=0.1).status == COMPLETED
-    assert operation.polls == 2
+def test_a_slow_reply_ends_with_the_wait(emulator: Namespace, backend: str | None, scenario: str) -> None:
+    operation = emulator.start_operation(f"{scenario} pace=10 polls=0")
+    with pytest.raises(OperationTimeout):
+        wait(backend, emulator, operation, timeout=0.1, clock=Clock())
+    assert operation.polls == 1
 
 
 @backends
@@ -178,6 +182,6 @@ def test_client_that_leaves_ends_a_slow_reply(data_registry_emulator_server: Emu
         httpx.get(
             operation.location,
             headers={"subscription-key": KEY},
-            params={"api-version": "2023-06-01"},
+            params={"api-version": API_VERSION},
             timeout=httpx.Timeout(5, read=0.05),
         )

@@ -21,10 +21,7 @@ from typing import Any
 import attrs
 from airflow.sdk import BaseHook
 
-from maps_data_registry.auth.entra import EntraToken
-from maps_data_registry.auth.keys import Credential, SasToken, SubscriptionKey
-from maps_data_registry.connection import connect
-from maps_data_registry.errors import InvalidCredential
+from maps_data_registry import EntraToken, InvalidCredential, SasToken, SubscriptionKey, connect
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_contract import GEOGRAPHIES
 
@@ -85,7 +82,7 @@ async def shared_client(connection: Any, endpoint: str) -> AsyncIterator[Authent
             await shared.client.get_async_httpx_client().aclose()
 
 
-def _credential(connection: Any) -> Credential:
+def _credential(connection: Any) -> EntraToken | SasToken | SubscriptionKey:
     """The credential of an Airflow connection.
 
     Not out of `extra_dejson`: that talks to the supervisor, which must not happen on the triggerer's event loop.

@@ -9,13 +9,11 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
-from maps_data_registry.errors import DataRegistryError, OperationFailed
-from maps_data_registry.polling.operations import watch_operation
-from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy
+from maps_data_registry import DataRegistryError, OperationFailed, OperationUpdate, PollingPolicy, watch_operation
 from maps_data_registry_client.models import LongRunningOperationResult
 
 from .hook import DEFAULT_CONNECTION, DataRegistryHook
-from .trigger import DataRegistryOperationTrigger, event_of, read, told, wire
+from .trigger import DataRegistryOperationTrigger, event_of, from_json, log_line, to_json
 
 GRACE = 60.0
 """Seconds after the deadline until Airflow itself ends a wait, which it must where no triggerer runs."""
@@ -24,13 +22,13 @@ GRACE = 60.0
 class WaitForDataRegistryOperation(BaseOperator):
     """Waits for an operation without holding a worker; its result is pushed to XCom.
 
-    Asks once in the worker, so that what is over, or cannot be asked about, needs no triggerer. The triggerer asks
-    from then on, first after Retry-After, or after the policy's `max_interval` if the worker met a transient failure.
-    A triggerer that takes over a wait leaves that pause once more, as it cannot know when the last question was: so
-    nothing is asked early, unless the service has come to name a longer Retry-After than it did first.
+    Polls once in the worker, so that what has ended, or is refused, needs no triggerer. The triggerer polls from then
+    on, first after Retry-After, or after the policy's `max_interval` if the worker met a transient failure. A triggerer
+    that takes over a wait leaves that pause once more, as it cannot know when the last poll was: so no poll comes
+    early, unless the service has come to name a longer Retry-After than it did first.
 
     An operation that failed fails the task with the service's code and message, and Airflow does not try
-    again: the data must be mended first. Every other failure is retried as the task's `retries` have it.
+    again: the data must be fixed first. Every other failure is retried as the task's `retries` have it.
 
     Args:
         operation: operation id or Operation-Location; templated, so an XCom too.
@@ -65,12 +63,12 @@ class WaitForDataRegistryOperation(BaseOperator):
         PollingPolicy(**self.policy)  # a mistake is to show when the DAG is read
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """Ask once, then defer; or ask until it has ended."""
+        """Poll once, then defer; or poll until it has ended."""
         started = time.time()
         with DataRegistryHook(self.conn_id).get_conn() as client:
             endpoint = str(client.get_httpx_client().base_url)
             polls = watch_operation(client, self.operation, timeout=self.timeout, policy=PollingPolicy(**self.policy))
-            updates = map(self._noted, polls)
+            updates = map(self._logged, polls)
             update = next(updates) if self.deferrable else deque(updates, maxlen=1).pop()
         if update.wait is not None:
             raise TaskDeferred(
@@ -86,7 +84,7 @@ class WaitForDataRegistryOperation(BaseOperator):
             summary, next_step = event["problem"]
             error = DataRegistryError(summary)
             error.advice, error.operation_id = next_step, event["operation_id"]
-            error.last, error.polls = read(event["result"]), event["polls"]
+            error.last, error.polls = from_json(event["result"]), event["polls"]
             raise error
         if event["status"] in PollingPolicy(**self.policy).failed:
             failed = OperationFailed(LongRunningOperationResult.from_dict(event["result"]))
@@ -95,8 +93,8 @@ class WaitForDataRegistryOperation(BaseOperator):
             raise AirflowFailException(str(failed))
         return dict(event["result"])
 
-    def _noted(self, update: OperationUpdate) -> OperationUpdate:
-        self.log.info(told(update))
+    def _logged(self, update: OperationUpdate) -> OperationUpdate:
+        self.log.info(log_line(update))
         return update
 
     def _pause(self, update: OperationUpdate) -> float:
@@ -115,5 +113,5 @@ class WaitForDataRegistryOperation(BaseOperator):
             started=started,
             due=time.time() + wait,
             deadline=None if self.timeout is None else started + self.timeout,
-            result=wire(update.result),
+            result=to_json(update.result),
         )

@@ -1,4 +1,4 @@
-"""The wait in the triggerer, and the event that tells of its end."""
+"""The wait in the triggerer, and the event that reports its end."""
 
 import time
 from collections.abc import AsyncIterator
@@ -7,9 +7,7 @@ from typing import Any
 import attrs
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from maps_data_registry.errors import DataRegistryError
-from maps_data_registry.polling.operations import watch_operation_async
-from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy
+from maps_data_registry import DataRegistryError, OperationUpdate, PollingPolicy, watch_operation_async
 from maps_data_registry.text import one_line
 from maps_data_registry_client.models import LongRunningOperationResult
 
@@ -32,9 +30,9 @@ class DataRegistryOperationTrigger(BaseTrigger):
     policy: dict[str, Any]
     """`PollingPolicy`'s arguments."""
     started: float
-    """When the operator asked first."""
+    """When the operator polled first."""
     due: float
-    """When to ask next."""
+    """When to poll next."""
     deadline: float | None
     """When to give up, or None."""
     result: dict[str, Any] | None
@@ -60,44 +58,48 @@ class DataRegistryOperationTrigger(BaseTrigger):
             async with shared_client(connection, self.endpoint) as client:
                 polls = watch_operation_async(client, self.operation_id, timeout=timeout, policy=policy, after=after)
                 async for update in polls:
-                    self.log.info(told(update))
+                    self.log.info(log_line(update))
         except DataRegistryError as error:
-            # Without polls of its own, the error came before the first question here.
+            # Without polls of its own, the error came before the first poll here.
             return event_of(self.operation_id, error.polls or after.polls, error.last or after.result, error)
         return event_of(self.operation_id, update.polls, update.result)
 
     def _so_far(self, now: float) -> OperationUpdate:
-        # Past the due time, another triggerer may have asked before it died: the whole pause is left once more.
+        # Past the due time, another triggerer may have polled before it died: the whole pause is left once more.
         wait = self.due - now if now <= self.due else self.due - self.started
         return OperationUpdate(
-            operation_id=self.operation_id, wait=wait, polls=1, elapsed=now - self.started, result=read(self.result)
+            operation_id=self.operation_id,
+            wait=wait,
+            polls=1,
+            elapsed=now - self.started,
+            result=from_json(self.result),
         )
 
 
-def told(update: OperationUpdate) -> str:
+def log_line(update: OperationUpdate) -> str:
     """One poll as a line of the task's log."""
-    word = update.problem.args[0] if update.problem else one_line(update.status or "no status")
-    return f"poll {update.polls}: {word}" + ("" if update.wait is None else f", next in {update.wait:.1f} s")
+    seen = update.problem.args[0] if update.problem else one_line(update.status or "no status")
+    return f"poll {update.polls}: {seen}" + ("" if update.wait is None else f", next in {update.wait:.1f} s")
 
 
 def event_of(
     operation_id: str, polls: int, result: LongRunningOperationResult | None, problem: DataRegistryError | None = None
 ) -> dict[str, Any]:
-    """What the trigger tells the operator, as JSON."""
+    """What the trigger reports to the operator, as JSON."""
     return {
         "operation_id": operation_id,
-        "status": (wire(result) or {}).get("status"),
+        "status": (to_json(result) or {}).get("status"),
         "polls": polls,
-        "result": wire(result),
+        "result": to_json(result),
         "problem": None if problem is None else [problem.args[0], problem.next_step],
     }
 
 
-def wire(result: LongRunningOperationResult | None) -> dict[str, Any] | None:
+def to_json(result: LongRunningOperationResult | None) -> dict[str, Any] | None:
     """A result as JSON, as on the wire."""
     return None if result is None else result.to_dict()
 
 
-def read(result: dict[str, Any] | None) -> LongRunningOperationResult | None:
-    """The reverse of `wire`."""
+def from_json(result: dict[str, Any] | None) -> LongRunningOperationResult | None:
+    """The reverse of `to_json`."""
     return None if result is None else LongRunningOperationResult.from_dict(result)

@@ -16,13 +16,13 @@ import anyio.to_thread
 import httpx
 from anyio.lowlevel import RunVar
 
-from maps_data_registry.errors import DataRegistryError, InvalidCredential, TokenUnavailable
+from maps_data_registry.errors import InvalidCredential, TokenUnavailable
 from maps_data_registry.text import one_line
 from maps_data_registry.wire.guard import DEADLINE, REFRESH_PROBLEM
 from maps_data_registry_contract import AAD_TOKEN_SCOPES, CLIENT_ID_HEADER
 
 from .challenge import claims_of
-from .keys import Credential, checked, header_fault
+from .keys import Credential, header_fault
 from .shapes import TokenCredential
 
 _REFRESH_AHEAD = 300.0  # seconds before expiry, where the credential names no time to refresh
@@ -75,7 +75,10 @@ class EntraToken(Credential):
         self._get: Callable[..., Any] = get
         self._takes_options = hasattr(credential, "get_token_info")
         self._is_async = inspect.iscoroutinefunction(self._get)
-        self._account_client_id = checked(lambda: account_client_id, "account_client_id", header_fault)
+        if (fault := header_fault(account_client_id)) is not None:
+            del account_client_id  # which may be a key in the wrong place
+            raise InvalidCredential(f"account_client_id {fault}")
+        self._account_client_id = account_client_id
         self._scope = scope
         self._now = now
         self._token = ""
@@ -94,7 +97,7 @@ class EntraToken(Credential):
         if response.status_code == 401:
             try:
                 self._refresh(request, rejected=serial, claims=_claims(response))
-            except DataRegistryError as error:
+            except TokenUnavailable as error:
                 response.extensions[REFRESH_PROBLEM] = error.with_traceback(None)
             if self._sign(request) != serial:
                 yield request
@@ -107,7 +110,7 @@ class EntraToken(Credential):
         if response.status_code == 401:
             try:
                 await self._refresh_async(request, rejected=serial, claims=_claims(response))
-            except DataRegistryError as error:
+            except TokenUnavailable as error:
                 response.extensions[REFRESH_PROBLEM] = error.with_traceback(None)
             if self._sign(request) != serial:
                 yield request
@@ -118,7 +121,7 @@ class EntraToken(Credential):
         lock = self._locks.setdefault(os.getpid(), threading.Lock())
         if not lock.acquire(timeout=min(max(_time_left(request), 0.0), threading.TIMEOUT_MAX)):
             raise _too_late()
-        failure: DataRegistryError | None = None
+        failure: TokenUnavailable | None = None
         try:
             if not self._is_due(rejected):  # another thread did it meanwhile
                 return
@@ -136,7 +139,7 @@ class EntraToken(Credential):
     ) -> None:
         if not self._is_due(rejected):
             return
-        failure: DataRegistryError | None = None
+        failure: TokenUnavailable | None = None
         with anyio.move_on_after(_time_left(request)) as scope:
             async with self._lock_of_this_loop():
                 if not self._is_due(rejected):  # another task did it meanwhile
@@ -165,10 +168,10 @@ class EntraToken(Credential):
         options = {"claims": claims, "enable_cae": True} if claims else {}
         return {"options": options} if options and self._takes_options else options
 
-    def _keep(self, found: Any) -> InvalidCredential | None:
+    def _keep(self, found: Any) -> TokenUnavailable | None:
         fault = header_fault(found.token)
         if fault is not None:
-            return InvalidCredential(f"the Entra token {fault}")
+            return TokenUnavailable(f"the Entra token {fault}")
         self._serial += found.token != self._token
         self._token = found.token
         self._expires_on = float(found.expires_on)

@@ -73,7 +73,7 @@ class SasToken(Credential):
     ) -> None:
         self._read = _reader(token, "signature", prefix="jwt-sas ")
         self._now = now
-        self._accepted: object = None
+        self._accepted: object = ""
         is_known = not callable(token)
         del token  # a traceback may show the arguments of its frames
         if is_known:
@@ -88,7 +88,7 @@ class SasToken(Credential):
         return checked(self._read, "the SAS token", self._fault)
 
     def _fault(self, token: object) -> str | None:
-        if token == self._accepted:
+        if token and token == self._accepted:
             return None
         fault = header_fault(token)
         if fault is not None:

@@ -1,74 +1,113 @@
 """The way of a request, from its route to its reply."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
-from typing import Any
+from itertools import count
 from uuid import uuid4
 
-from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from maps_data_registry_contract import OPERATIONS
 from maps_data_registry_schemas import MapsErrorDetail
 
-from .checks import Refusal, authenticate, check_api_version, check_guid, invalid
+from .checks import Call, authenticate, check_api_version, hide
 from .journal import Entry
+from .limits import LocalHosts, Refusal, read_body
 from .namespace import Namespace
-from .page import script, show_page, stylesheet
-from .replies import refusal
+from .page import Page, script, stylesheet
+from .registry import BEHAVIOUR, Act, unimplemented
+from .responses import refusal
 
-Find = Callable[[Request], Namespace]
-Act = Callable[[Request, Namespace, Entry], Awaitable[Response]]
-
-CHECKS = (authenticate, check_api_version, check_guid)
-"""What a request for the service goes through, in this order, before anything is done."""
+CHECKS = (authenticate, check_api_version)
+"""What every request to the service passes, in this order, before anything is done."""
 
 
-def build_app(root: Namespace) -> Starlette:
-    """The application. A namespace that is asked for by URL comes to be, as `root` is set."""
+def build_app(root: Namespace, on_request: Callable[[Entry], object], *, local: bool) -> Starlette:
+    """The application. With `local` it refuses requests for other hosts than this machine."""
 
     def find(request: Request) -> Namespace:
         name = request.path_params.get("namespace")
-        return root if name is None else root.namespaces.get(name) or root.namespace(name)
-
-    async def page(request: Request) -> Response:
-        return show_page(find(request))
+        return root if name is None else root.find(name)
 
     async def journal(request: Request) -> Response:
+        if request.method == "DELETE":
+            find(request).clear()
+            return Response(status_code=204)
         return JSONResponse(find(request).snapshot())
 
-    routes = [Route("/health", health), Route("/page.css", stylesheet), Route("/page.js", script)]
+    async def to_page(request: Request) -> Response:
+        return RedirectResponse(f"{request.url.path}/")
+
+    page = Page(find)
+    routes = [
+        Route("/health", health),
+        Route("/page.css", stylesheet),
+        Route("/page.js", script),
+        Route("/namespaces/{namespace}", to_page),
+    ]
     for prefix in ("/namespaces/{namespace}", ""):
         routes += [
-            Route(f"{prefix}/", page),
-            Route(f"{prefix}/journal", journal),
-            Route(f"{prefix}/dataRegistries/operations/{{operationId}}", Service(find, GET=get_operation)),
-            Route(f"{prefix}/dataRegistries/{{udid}}", Service(find, PUT=register)),
-            Route(f"{prefix}/{{rest:path}}", Service(find)),
+            Route(f"{prefix}/", page.show),
+            Route(f"{prefix}/start", page.start, methods=["POST"]),
+            Route(f"{prefix}/clear", page.clear, methods=["POST"]),
+            Route(f"{prefix}/journal", journal, methods=["GET", "DELETE"]),
+            *(Route(prefix + path, Service(find, on_request, acts)) for path, acts in service_paths()),
+            Route(f"{prefix}/{{rest:path}}", Service(find, on_request, {})),
         ]
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, middleware=[Middleware(LocalHosts)] if local else [])
+
+
+def service_paths() -> list[tuple[str, dict[str, Act]]]:
+    """The routes of the service, with what each method does: every operation of the contract, and every behaviour."""
+    paths: defaultdict[str, dict[str, Act]] = defaultdict(dict)
+    for (method, path), act in BEHAVIOUR.items():
+        paths[_numbered(path)][method] = act
+    for operation in OPERATIONS:
+        paths[_numbered(operation.path)].setdefault(operation.method, unimplemented(operation.id))
+    return sorted(paths.items(), key=lambda item: item[0].count("{"))  # what is written out wins over a parameter
+
+
+def _numbered(path: str) -> str:
+    """A path with its parameters called p0, p1, …: their names in the contract need not be those of a behaviour."""
+    number = count()
+    return re.sub(r"\{[^}]*\}", lambda _: f"{{p{next(number)}}}", path)
 
 
 class Service:
     """An endpoint of the service: what it does for each method, after the checks, with a journal."""
 
-    def __init__(self, find: Find, **acts: Act) -> None:
+    def __init__(
+        self, find: Callable[[Request], Namespace], on_request: Callable[[Entry], object], acts: Mapping[str, Act]
+    ) -> None:
         self.find = find
+        self.on_request = on_request
         self.acts = acts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check, act, write the journal, reply."""
+        """Read the body, check, act, write the journal, reply."""
         request = Request(scope, receive)
-        namespace = self.find(request)
-        entry = Entry(namespace.now(), request.method, request.url.path[:200], str(uuid4()))
         try:
+            body = await read_body(request)
+        except ClientDisconnect:
+            return
+        namespace = self.find(request)  # from here on nothing is awaited, so requests do not overlap
+        path = hide(request, scope["path"])[:200]
+        entry = Entry(namespace.now(), hide(request, request.method), path, str(uuid4()))
+        try:
+            if isinstance(body, Refusal):
+                raise body
             act = self.choose(request.method)
+            call = Call(request, body, namespace, entry)
             for check in CHECKS:
-                check(request, namespace, entry)
-            reply = await act(request, namespace, entry)
+                check(call)
+            reply = act(call)
         except Refusal as refused:
             entry.outcome = refused.error.code or ""
             reply = refusal(refused.status, refused.error, refused.headers)
@@ -76,6 +115,7 @@ class Service:
         reply.headers["x-ms-request-id"] = entry.request_id
         entry.status, entry.retry_after = reply.status_code, reply.headers.get("retry-after")
         namespace.entries.append(entry)
+        self.on_request(entry)
         await reply(scope, receive, send)
 
     def choose(self, method: str) -> Act:
@@ -89,36 +129,6 @@ class Service:
         raise Refusal(405, error, {"allow": allowed})
 
 
-async def get_operation(request: Request, namespace: Namespace, entry: Entry) -> Response:
-    """Answer a poll as the operation's scenario has it."""
-    operation = namespace.operations.get(request.path_params["operationId"].lower())
-    if operation is None:
-        message = "The operation does not exist in this geography, or is no longer kept."
-        raise Refusal(404, MapsErrorDetail(code="NotFound", message=message))
-    return operation.answer(entry, namespace.date())
-
-
-class Registration(BaseModel):
-    """The body of a register or replace request; only what concerns the emulator is read."""
-
-    scenario: str | dict[str, Any] | None = None
-
-
-async def register(request: Request, namespace: Namespace, entry: Entry) -> Response:
-    """Start an operation, with the scenario of the header `x-emulator-scenario` or of the body's `scenario`."""
-    body = await request.body()
-    try:
-        registration = Registration.model_validate_json(body or b"{}")
-        scenario = request.headers.get("x-emulator-scenario") or registration.scenario
-        operation = namespace.start_operation(scenario, origin=str(request.base_url))
-    except ValidationError:
-        raise invalid("body", "InvalidFormat", "The body is not a JSON object.") from None
-    except ValueError as problem:
-        raise invalid("scenario", "InvalidScenario", str(problem)) from None
-    entry.operation_id, entry.outcome = operation.id, operation.outcome
-    return Response(status_code=201, headers={"Operation-Id": operation.id, "Operation-Location": operation.location})
-
-
 async def health(request: Request) -> Response:
-    """Tell that the emulator runs."""
+    """Say that the emulator runs."""
     return JSONResponse({"status": "ok"})

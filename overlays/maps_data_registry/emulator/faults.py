@@ -1,25 +1,22 @@
-"""What may go wrong between a client and the service. Each fault's docstring is its line of help."""
+"""Faults between a client and the service. Each fault's docstring is its line of help."""
 
 import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from maps_data_registry_schemas import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorDetail
 
-from .replies import JSON, OnTheWire, raw, refusal, render
-
-if TYPE_CHECKING:
-    from .scenarios import Scenario
+from .options import Options
+from .responses import JSON, OnTheWire, raw, refusal, render
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """One question about an operation, as a scenario sees it."""
+    """One poll of an operation, as a scenario sees it."""
 
     operation_id: str
     number: int
@@ -30,7 +27,7 @@ class Poll:
     """The emulator's wall clock, seconds since 1970."""
 
 
-Fault = Callable[["Scenario", Poll], Response]
+Fault = Callable[[Options, Poll], Response]
 
 HTML = "<!doctype html><title>Bad gateway</title><h1>The upstream server did not answer.</h1>"
 PADDING = b" " * (1 << 20)
@@ -41,94 +38,94 @@ HOSTILE_RETRY_AFTER = (
     *("Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Sun, 99 Foo 2026 99:99:99 GMT"),
     *("Sun Nov  6 08:49:37 1994", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 -2500"),
 )
-"""Values that a careless reader crashes on, sleeps for ever on, or takes for something else."""
+"""Values that make a careless client crash, sleep for ever or misread them."""
 
 
-def retry_after(scenario: "Scenario", poll: Poll) -> dict[str, str]:
-    """The header that asks for a pause of `retry_after` seconds, in the scenario's `form`."""
-    match scenario.form:
+def retry_after(options: Options, poll: Poll) -> dict[str, str]:
+    """The header that asks for a pause of `retry_after` seconds, in the wanted `form`."""
+    match options.form:
         case "seconds":
-            return {"retry-after": str(scenario.retry_after)}
+            return {"retry-after": str(options.retry_after)}
         case "date":
-            return {"retry-after": formatdate(int(poll.date) + scenario.retry_after, usegmt=True)}
+            return {"retry-after": formatdate(int(poll.date) + options.retry_after, usegmt=True)}
         case "none":
             return {}
         case header:
-            return {header: str(scenario.retry_after * 1000)}
+            return {header: str(options.retry_after * 1000)}
 
 
-def running(scenario: "Scenario", poll: Poll) -> Response:
+def running(options: Options, poll: Poll) -> Response:
     """Running, with Retry-After."""
     result = LongRunningOperationResult(id=poll.operation_id, status=LongRunningOperationStatus.RUNNING)
-    return render(result, headers=retry_after(scenario, poll))
+    return render(result, headers=retry_after(options, poll))
 
 
 def refuses(status: int, code: str, message: str, *, again: bool = False) -> Fault:
-    """A fault that is the contract's error reply; with `again` it says when to come back."""
+    """A fault that is the contract's error reply; with `again` it asks for a pause."""
 
-    def fault(scenario: "Scenario", poll: Poll) -> Response:
+    def fault(options: Options, poll: Poll) -> Response:
         error = MapsErrorDetail(code=code, message=message)
-        return refusal(status, error, retry_after(scenario, poll) if again else {})
+        return refusal(status, error, retry_after(options, poll) if again else {})
 
     fault.__doc__ = f"{status} {code}" + (", with Retry-After in the wanted form." if again else ".")
     return fault
 
 
-def hostile_retry_after(scenario: "Scenario", poll: Poll) -> Response:
-    """Running with a Retry-After that is junk: the given `value`, or one hostile value after another."""
-    value = scenario.value
+def hostile_retry_after(options: Options, poll: Poll) -> Response:
+    """Running with a junk Retry-After: the given `value`, or one hostile value after another."""
+    value = options.value
     if value is None:
         value = HOSTILE_RETRY_AFTER[(poll.number - 1) % len(HOSTILE_RETRY_AFTER)]
-    reply = running(scenario, poll)
+    reply = running(options, poll)
     reply.headers["retry-after"] = value
     return reply
 
 
-def unknown_status(scenario: "Scenario", poll: Poll) -> Response:
-    """A status word nobody knows, with Retry-After: still in progress."""
-    result = LongRunningOperationResult(id=poll.operation_id, status=scenario.value or "Validating")
-    return render(result, headers=retry_after(scenario, poll))
+def unknown_status(options: Options, poll: Poll) -> Response:
+    """An unknown status with Retry-After: still in progress."""
+    result = LongRunningOperationResult(id=poll.operation_id, status=options.value or "Validating")
+    return render(result, headers=retry_after(options, poll))
 
 
-def no_status(scenario: "Scenario", poll: Poll) -> Response:
+def no_status(options: Options, poll: Poll) -> Response:
     """No status at all, with Retry-After: still in progress."""
-    return render(LongRunningOperationResult(id=poll.operation_id), headers=retry_after(scenario, poll))
+    return render(LongRunningOperationResult(id=poll.operation_id), headers=retry_after(options, poll))
 
 
-def html_502(scenario: "Scenario", poll: Poll) -> Response:
+def html_502(options: Options, poll: Poll) -> Response:
     """A gateway's 502 with a page of HTML."""
     return Response(HTML, 502, media_type="text/html")
 
 
-def status_520(scenario: "Scenario", poll: Poll) -> Response:
-    """A status that no standard knows, as some proxies send it."""
+def status_520(options: Options, poll: Poll) -> Response:
+    """520, a status outside every standard that some proxies send."""
     return Response(HTML, 520, media_type="text/html")
 
 
-def empty_body(scenario: "Scenario", poll: Poll) -> Response:
-    """200 with nothing in it."""
+def empty_body(options: Options, poll: Poll) -> Response:
+    """200 with an empty body."""
     return Response(status_code=200, media_type=JSON)
 
 
-def wrong_content_type(scenario: "Scenario", poll: Poll) -> Response:
-    """200 with a page of HTML, as a captive portal answers."""
+def wrong_content_type(options: Options, poll: Poll) -> Response:
+    """200 with a page of HTML, as a captive portal sends it."""
     return Response("<!doctype html><title>Sign in</title>", 200, media_type="text/html")
 
 
-def not_an_object(scenario: "Scenario", poll: Poll) -> Response:
+def not_an_object(options: Options, poll: Poll) -> Response:
     """200 with JSON that is not an object."""
     return Response('["Completed"]', 200, media_type=JSON)
 
 
-def deep_error(scenario: "Scenario", poll: Poll) -> Response:
-    """Failed, with errors nested so deep that a recursive reader runs out of stack."""
+def deep_error(options: Options, poll: Poll) -> Response:
+    """Failed, with errors nested so deep that a recursive parser runs out of stack."""
     tree = '{"details":[' * 20_000 + "]}" * 20_000
     return Response(f'{{"id":"{poll.operation_id}","status":"Failed","error":{tree}}}', 200, media_type=JSON)
 
 
-def truncated_body(scenario: "Scenario", poll: Poll) -> Response:
-    """A connection that closes before the promised Content-Length is there."""
-    head, body = raw(running(scenario, poll))
+def truncated_body(options: Options, poll: Poll) -> Response:
+    """A connection that closes before the whole Content-Length has been sent."""
+    head, body = raw(running(options, poll))
     return OnTheWire(head, body[:-10])
 
 
@@ -140,56 +137,56 @@ def _bomb(size: int, body: bytes) -> bytes:
     )
 
 
-def gzip_bomb(scenario: "Scenario", poll: Poll) -> Response:
+def gzip_bomb(options: Options, poll: Poll) -> Response:
     """A small gzip body that unpacks to `size` bytes of white space before a valid reply."""
-    body = bytes(running(scenario, poll).body)
-    return Response(_bomb(scenario.size, body), 200, {"content-encoding": "gzip"}, JSON)
+    body = bytes(running(options, poll).body)
+    return Response(_bomb(options.size, body), 200, {"content-encoding": "gzip"}, JSON)
 
 
-def huge_body(scenario: "Scenario", poll: Poll) -> Response:
-    """A valid reply behind `size` bytes of white space, in chunks, so that no Content-Length warns."""
+def huge_body(options: Options, poll: Poll) -> Response:
+    """A valid reply after `size` bytes of white space, chunked, so that no Content-Length warns."""
 
     async def chunks() -> AsyncIterator[bytes]:
-        for _ in range(0, scenario.size, len(PADDING)):
+        for _ in range(0, options.size, len(PADDING)):
             yield PADDING
-        yield bytes(running(scenario, poll).body)
+        yield bytes(running(options, poll).body)
 
     return StreamingResponse(chunks(), media_type=JSON)
 
 
-def slow_headers(scenario: "Scenario", poll: Poll) -> Response:
-    """A good reply whose headers come byte by byte, `pace` seconds apart."""
-    head, body = raw(reply := running(scenario, poll))
-    return OnTheWire(*(bytes([byte]) for byte in head), body, of=reply, pace=scenario.pace)
+def slow_headers(options: Options, poll: Poll) -> Response:
+    """A good reply whose headers arrive byte by byte, `pace` seconds apart."""
+    head, body = raw(reply := running(options, poll))
+    return OnTheWire(*(bytes([byte]) for byte in head), body, of=reply, pace=options.pace)
 
 
-def slow_drip(scenario: "Scenario", poll: Poll) -> Response:
-    """A good reply whose body comes byte by byte, `pace` seconds apart."""
-    head, body = raw(reply := running(scenario, poll))
-    return OnTheWire(head, *(bytes([byte]) for byte in body), of=reply, pace=scenario.pace)
+def slow_drip(options: Options, poll: Poll) -> Response:
+    """A good reply whose body arrives byte by byte, `pace` seconds apart."""
+    head, body = raw(reply := running(options, poll))
+    return OnTheWire(head, *(bytes([byte]) for byte in body), of=reply, pace=options.pace)
 
 
-def reset_before_headers(scenario: "Scenario", poll: Poll) -> Response:
+def reset_before_headers(options: Options, poll: Poll) -> Response:
     """A TCP reset instead of a reply."""
     return OnTheWire(reset=True)
 
 
-def reset_after_headers(scenario: "Scenario", poll: Poll) -> Response:
+def reset_after_headers(options: Options, poll: Poll) -> Response:
     """A TCP reset in the middle of the body."""
-    head, body = raw(running(scenario, poll))
+    head, body = raw(running(options, poll))
     return OnTheWire(head, body[:5], reset=True)
 
 
-def redirect(scenario: "Scenario", poll: Poll) -> Response:
-    """307 to another host (`value`, an absolute URL), where no credential must arrive."""
-    return RedirectResponse(scenario.value or "https://elsewhere.invalid/", 307)
+def redirect(options: Options, poll: Poll) -> Response:
+    """307 to another host (`value`, an absolute URL), which must not get the credential."""
+    return RedirectResponse(options.value or "https://elsewhere.invalid/", 307)
 
 
 FAULTS: dict[str, Fault] = {
     "early-404": refuses(404, "NotFound", "The operation does not exist in this geography, or is no longer kept."),
     "throttled": refuses(429, "TooManyRequests", "The request rate of this account is exhausted.", again=True),
     "unavailable": refuses(503, "ServiceUnavailable", "The service is busy; try again.", again=True),
-    "server-error": refuses(500, "InternalServerError", "The service met an error of its own."),
+    "server-error": refuses(500, "InternalServerError", "The service failed unexpectedly."),
     "unauthorized": refuses(401, "Unauthorized", "The request carries no credential that this account accepts."),
     "forbidden": refuses(
         403, "Forbidden", "The caller has no role on this account that allows reading data registries."

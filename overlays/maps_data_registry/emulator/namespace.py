@@ -1,63 +1,35 @@
-"""What the emulator knows: operations, their journal, the time. One namespace sees nothing of another."""
+"""The emulator's state: operations, registrations, the journal, the time. Namespaces share none of it."""
 
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
 
 import anyio
 import anyio.lowlevel
-from starlette.responses import Response
 
 from maps_data_registry.polling.policy import Clock
+from maps_data_registry_contract import GET_OPERATION, OPERATION_ID_PATTERN
 
-from .faults import Poll, retry_after
 from .journal import Entry
+from .operation import Operation, Registration
 from .scenarios import Scenario
 
 JOURNAL = 10_000
-GUID = re.compile(r"[a-fA-F0-9]{8}-(?:[a-fA-F0-9]{4}-){3}[a-fA-F0-9]{12}")
-
-
-@dataclass(slots=True)
-class Operation:
-    """A register or replace request that is being carried out."""
-
-    id: str
-    location: str
-    """Its `Operation-Location`: an absolute URL without api-version."""
-    scenario: Scenario
-    started: float
-    """Seconds on the emulator's clock."""
-    polls: int = 0
-    outcome: str = "Registered"
-    """What the last reply told, as in the journal."""
-    due: float = 0.0
-    """When the next poll is not early any more."""
-
-    def answer(self, entry: Entry, date: float) -> Response:
-        """Answer one poll, and note in the journal's entry what was told."""
-        self.polls += 1
-        poll = Poll(self.id, self.polls, entry.at - self.started, date)
-        entry.operation_id, entry.poll, entry.early = self.id, self.polls, entry.at < self.due
-        self.outcome, reply = self.scenario.answer(poll)
-        entry.outcome = self.outcome
-        asked = retry_after(self.scenario, poll).items()
-        entry.pause = self.scenario.retry_after if asked and asked <= set(reply.headers.items()) else 0
-        self.due = entry.at + entry.pause
-        return reply
+GUID = re.compile(OPERATION_ID_PATTERN)
 
 
 class Namespace:
     """Operations, journal, clock and defaults that no other namespace shares, under a URL of their own.
 
-    `scenario` is what becomes of an operation that does not say it. `credentials` are the keys and tokens (without
-    prefix) that are accepted; None accepts every well-formed one. Both may be changed at any time. With
-    `virtual_time` the clock moves by `advance` alone; else it runs, and `advance` moves it on top.
+    `scenario` is the default of every operation. `credentials` are the keys and tokens (without prefix) that are
+    accepted; None accepts every well-formed one. Both may be changed at any time. With `virtual_time` only `advance`
+    moves the clock; otherwise it runs, and `advance` moves it further.
     """
 
     def __init__(
@@ -74,7 +46,9 @@ class Namespace:
         self.virtual_time = virtual_time
         self.namespaces: dict[str, Namespace] = {}
         self.operations: dict[str, Operation] = {}
+        self.registrations: dict[str, Registration] = {}
         self.entries: deque[Entry] = deque(maxlen=JOURNAL)
+        self._keep: Callable[[], object] = str
         self._time: Callable[[], float] = float if virtual_time else time.monotonic  # float() is 0.0
         self._zero = self._time()
         self._epoch = time.time()
@@ -87,30 +61,44 @@ class Namespace:
         credentials: Collection[str] | None = None,
         virtual_time: bool | None = None,
     ) -> "Namespace":
-        """Make a namespace of the emulator, or make it anew. What is not given is as it is here.
+        """Make a namespace of the emulator, or make it anew. Settings that are not given are those of this one.
 
-        Its URL is `{url}/namespaces/{name}`; in the name, what is no ASCII letter, digit or `_` becomes a `-`.
+        Its URL is `{url}/namespaces/{name}`; in the name, everything but ASCII letters, digits and `_` becomes `-`.
         """
-        name = re.sub(r"[^a-zA-Z0-9_]", "-", name)
-        made = self.namespaces[name] = Namespace(
-            f"{self.url}/namespaces/{name}",
+        made = Namespace(
+            f"{self.url}/namespaces/{_plain(name)}",
             scenario=self.scenario if scenario is None else scenario,
             credentials=self.credentials if credentials is None else credentials,
             virtual_time=self.virtual_time if virtual_time is None else virtual_time,
         )
+        self.namespaces[_plain(name)] = made
         return made
+
+    def find(self, name: str) -> "Namespace":
+        """The namespace of that name. One that nobody made is empty, and is kept from its first operation on."""
+        name = _plain(name)
+        if (found := self.namespaces.get(name)) is not None:
+            return found
+        found = Namespace(
+            f"{self.url}/namespaces/{name}",
+            scenario=self.scenario,
+            credentials=self.credentials,
+            virtual_time=self.virtual_time,
+        )
+        found._keep = partial(self.namespaces.setdefault, name, found)
+        return found
 
     def now(self) -> float:
         """Seconds on this namespace's clock, 0 when it was made."""
         return self._time() - self._zero
 
     def date(self) -> float:
-        """The wall clock that goes with `now`, in seconds since 1970: what `Date` headers tell."""
+        """The wall clock that goes with `now`, in seconds since 1970, as in `Date` headers."""
         return self._epoch + self.now()
 
     @property
     def clock(self) -> Clock:
-        """This time for a client: `wait_for_operation(…, clock=emulator.clock)` sleeps by `advance`, so not at all."""
+        """The clock for `wait_for_operation(…, clock=emulator.clock)`: it sleeps by `advance`, in no real time."""
 
         async def sleep_async(seconds: float) -> None:
             self.advance(seconds)
@@ -137,22 +125,32 @@ class Namespace:
         operation_id = str(uuid4()) if operation_id is None else operation_id
         if not GUID.fullmatch(operation_id):
             raise ValueError("operation_id: not a GUID")
-        location = urljoin(origin or self.url, f"{urlsplit(self.url).path}/dataRegistries/operations/{operation_id}")
+        path = re.sub(r"\{[^}]*\}", operation_id, GET_OPERATION.path)
+        location = urljoin(origin or self.url, urlsplit(self.url).path + path)
         operation = Operation(operation_id, location, chosen, started=self.now())
         self.operations[operation_id.lower()] = operation
+        self._keep()
         return operation
 
+    def clear(self) -> None:
+        """Empty the journal, and forget the operations that have ended."""
+        self.entries.clear()
+        for key, operation in list(self.operations.items()):
+            if operation.result is not None:
+                del self.operations[key]
+
     def snapshot(self) -> dict[str, object]:
-        """Everything there is to know, ready for JSON."""
+        """The whole state, ready for JSON."""
         return {
             "now": self.now(),
-            "operations": [
-                asdict(operation) | {"scenario": str(operation.scenario)}
-                for operation in list(self.operations.values())
-            ],
+            "operations": [operation.snapshot() for operation in list(self.operations.values())],
             "entries": [asdict(entry) for entry in self.journal()],
         }
 
     def journal(self, operation: Operation | None = None) -> list[Entry]:
         """The requests so far, oldest first, at most the last 10 000; only those about one operation if it is given."""
         return [entry for entry in list(self.entries) if operation is None or entry.operation_id == operation.id]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9_]", "-", name)

@@ -1,124 +1,145 @@
-"""The page on which a person watches operations and their polls. Rendered here as a whole; page.js fetches it anew."""
+"""The page on which a person watches operations and their polls. Rendered here as a whole; page.js keeps it current."""
 
+import re
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from html import escape
 from importlib.resources import files
+from urllib.parse import parse_qs
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from .journal import Entry
-from .namespace import Namespace, Operation
+from .limits import Refusal, from_other_site, read_body
+from .namespace import Namespace
+from .operation import Operation
+from .options import OPTIONS
 from .scenarios import NAMES
+from .start import curl
+from .timeline import card, kind, mark
 
-SHOWN = 50  # the newest operations, their newest polls, the newest requests
-POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
-)
+SHOWN = 50  # the newest namespaces, operations, polls of each, and requests
 HEADERS = {
-    "content-security-policy": f"{POLICY}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # stricter, and browsers leave their own origin out of the page's forms
     "x-content-type-options": "nosniff",
 }
-
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Data registry emulator</title>
-<link rel="stylesheet" href="/page.css">
-<script src="/page.js" defer></script>
-<svg class="shapes" aria-hidden="true">
-<symbol id="going" overflow="visible"><circle r="5"/></symbol>
-<symbol id="done" overflow="visible"><circle r="6"/></symbol>
-<symbol id="failed" overflow="visible"><path d="M-5-5 5 5M5-5-5 5"/></symbol>
-<symbol id="fault" overflow="visible"><path d="M0-7 7 0 0 7-7 0Z"/></symbol>
-</svg>
-<header>
-<h1>Data registry emulator</h1>
-<p><code>{url}</code></p>
-<ul class="legend"><li>{going} in progress<li>{done} completed<li>{failed} failed<li>{fault} fault or refusal
-<li><i class="pause"></i> asked to wait<li><i class="early"></i> came too early</ul>
-</header>
-<main id="live">{live}</main>
-<footer>
-<details><summary>Start an operation</summary>
-<pre>curl -i -X PUT -H 'subscription-key: any' -H 'x-emulator-scenario: fails polls=3' \\
-  '{url}/dataRegistries/0522b4fe-0539-4c6c-ba70-e35ec865d8e2?api-version=2023-06-01'</pre>
-<dl>{scenarios}</dl></details>
-<p><a href="{url}/journal">Journal as JSON</a></p>
-</footer>
-</html>"""
+EXAMPLE = "fails polls=3"
 
 
-def show_page(namespace: Namespace) -> Response:
-    """The page of a namespace, with links to those under it."""
-    polls: defaultdict[str | None, list[Entry]] = defaultdict(list)
+class Page:
+    """The page of each namespace, and the two forms on it that do something."""
+
+    def __init__(self, find: Callable[[Request], Namespace]) -> None:
+        self.find = find
+
+    async def show(self, request: Request) -> Response:
+        """Show the page, with `?filter=…` only what contains that text."""
+        return _render(request, self.find(request))
+
+    async def start(self, request: Request) -> Response:
+        """Start an operation with the form's scenario."""
+        form = await _form(request)
+        if isinstance(form, Response):
+            return form
+        namespace = self.find(request)
+        try:
+            namespace.start_operation(form.get("scenario"), origin=str(request.base_url))
+        except ValueError as problem:
+            return _render(request, namespace, scenario=form.get("scenario", ""), problem=str(problem))
+        return RedirectResponse("./", 303)
+
+    async def clear(self, request: Request) -> Response:
+        """Clear the journal and the operations that have ended."""
+        form = await _form(request)
+        if isinstance(form, Response):
+            return form
+        self.find(request).clear()
+        return RedirectResponse("./", 303)
+
+
+async def _form(request: Request) -> dict[str, str] | Response:
+    """The form's fields, or why they are refused."""
+    if from_other_site(request):
+        return PlainTextResponse("This form belongs to the emulator's own page.", 403)
+    body = await read_body(request)
+    if isinstance(body, Refusal):
+        return PlainTextResponse(str(body), body.status, body.headers)
+    return {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
+
+
+def _render(request: Request, namespace: Namespace, *, scenario: str = EXAMPLE, problem: str = "") -> Response:
+    text = request.query_params.get("filter", "")
+    url = str(request.base_url).rstrip("/") + request.url.path.rpartition("/")[0]
+    marks = {kind: f"<svg class='key'>{mark(kind, '50%')}</svg>" for kind in ("going", "done", "failed", "fault")}
+    page = _template().format(
+        url=escape(url),
+        curl=escape(curl(url, EXAMPLE)),
+        scenario=escape(scenario),
+        problem=escape(problem),
+        filter=escape(text),
+        names="".join(f'<option value="{name}">' for name in NAMES),
+        scenarios=_definitions(NAMES),
+        options=_definitions(OPTIONS),
+        live="".join(_live(namespace, text.strip().lower())),
+        **marks,
+    )
+    return HTMLResponse(page, 400 if problem else 200, HEADERS)
+
+
+@cache
+def _template() -> str:
+    return files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+
+
+def _definitions(lines: Mapping[str, str]) -> str:
+    def marked(line: str) -> str:
+        return re.sub("`(.*?)`", r"<code>\1</code>", escape(line))
+
+    return "".join(f"<dt>{name}<dd>{marked(line)}" for name, line in lines.items())
+
+
+def _live(namespace: Namespace, text: str) -> Iterable[str]:
+    """What page.js brings up to date."""
     journal = namespace.journal()
+    polls: defaultdict[str | None, list[Entry]] = defaultdict(list)
     for entry in journal:
         if entry.poll is not None:
             polls[entry.operation_id].append(entry)
-    newest = list(namespace.operations.values())[-SHOWN:][::-1]
-    links = (f"<a href='{under.url}/'>{name}</a>" for name, under in list(namespace.namespaces.items()))
-    live = [
-        f"<nav>{''.join(links)}</nav>",
-        f"<h2>Operations <small>{len(namespace.operations)}</small></h2>",
-        *(_operation(operation, polls[operation.id][-SHOWN:], namespace.now()) for operation in newest),
-        "" if newest else "<p>None yet.</p>",
-        f"<h2>Requests <small>{len(journal)}</small></h2>",
-        _requests(journal[-SHOWN:][::-1]),
-    ]
-    scenarios = "".join(f"<dt>{name}<dd>{escape(help_)}" for name, help_ in NAMES.items())
-    marks = {kind: f"<svg class='key'>{_mark(kind, '50%')}</svg>" for kind in ("going", "done", "failed", "fault")}
-    return HTMLResponse(
-        PAGE.format(url=escape(namespace.url), live="".join(live), scenarios=scenarios, **marks), headers=HEADERS
-    )
+    operations = list(namespace.operations.values())
+    wanted = [operation for operation in operations if text in _text_of(operation)]
+    entries = [entry for entry in journal if text in str(entry).lower()]
+    links = (f"<a href='/namespaces/{name}/'>{name}</a>" for name in list(namespace.namespaces)[-SHOWN:])
+    yield f"<nav aria-label='Namespaces'>{''.join(links)}</nav>"
+    yield f"<section id='operations'><h2>Operations <small>{_count(wanted, operations)}</small></h2><div class='list'>"
+    yield from (card(operation, polls[operation.id][-SHOWN:]) for operation in wanted[-SHOWN:][::-1])
+    yield "</div></section>"
+    yield f"<section id='requests'><h2>Requests <small>{_count(entries, journal)}</small></h2><table>"
+    yield "<thead><tr><th>Seconds<th>Method<th>Path<th>Credential<th>Status<th>Outcome<th>Retry-After</thead>"
+    yield f"<tbody class='list'>{''.join(map(_row, entries[-SHOWN:][::-1]))}</tbody></table></section>"
 
 
-def _mark(kind: str, x: str, title: str = "") -> str:
-    return f'<use href="#{kind}" class="{kind}" x="{x}" y="50%"><title>{escape(title)}</title></use>'
+def _text_of(operation: Operation) -> str:
+    return f"{operation.id} {operation.scenario} {operation.outcome}".lower()
 
 
-def _kind(entry: Entry) -> str:
-    return {"Running": "going", "Completed": "done", "Failed": "failed"}.get(entry.outcome, "fault")
+def _count(shown: list[Entry] | list[Operation], all_: list[Entry] | list[Operation]) -> str:
+    if not all_:
+        return "none yet"
+    return f"{len(all_)}" if len(shown) == len(all_) else f"{len(shown)} of {len(all_)}"
 
 
-def _operation(operation: Operation, polls: list[Entry], now: float) -> str:
-    state = _kind(polls[-1]) if polls else "going"
-    end = max(operation.started + 1, polls[-1].at if state in {"done", "failed"} else now)
-
-    def place(at: float) -> str:
-        return f"{2 + 96 * (at - operation.started) / (end - operation.started):.2f}%"
-
-    drawing = ['<line x1="2%" x2="98%" y1="50%" y2="50%"/>']
-    for poll in polls:
-        until = min(poll.at + poll.pause, end)
-        drawing.append(f'<line class="pause" x1="{place(poll.at)}" x2="{place(until)}" y1="50%" y2="50%"/>')
-    for poll in polls:
-        if poll.early:
-            drawing.append(f'<circle class="early" cx="{place(poll.at)}" cy="50%" r="11"/>')
-        told = f"poll {poll.poll}, {poll.at - operation.started:.2f} s: {poll.outcome}, status {poll.status or 'none'}"
-        asked = "" if poll.retry_after is None else f", Retry-After: {poll.retry_after[:40]}"
-        drawing.append(_mark(_kind(poll), place(poll.at), told + asked))
-    return f"""<article>
-<h3><code>{operation.id}</code> <b class="{state}">{escape(operation.outcome)}</b></h3>
-<p>{escape(str(operation.scenario))}, {operation.polls} {"poll" if operation.polls == 1 else "polls"}</p>
-<svg class="timeline" role="img" aria-label="Polls over {end - operation.started:.1f} seconds">{"".join(drawing)}</svg>
-<p class="axis"><span>0 s</span><span>{end - operation.started:.1f} s</span></p>
-</article>"""
-
-
-def _requests(entries: list[Entry]) -> str:
-    rows = (
-        f"<tr><td>{entry.at:.2f}<td>{escape(entry.method[:10])}<td><code>{escape(entry.path)}</code>"
+def _row(entry: Entry) -> str:
+    return (
+        f"<tr id='r-{entry.request_id}'><td>{entry.at:.2f}<td>{escape(entry.method[:10])}"
+        f"<td><code>{escape(entry.path)}</code>"
         f"<td>{escape(entry.scheme or 'none')}<td>{entry.status or 'none'}"
-        f"<td class='{_kind(entry)}'>{escape(entry.outcome)}<td>{escape((entry.retry_after or '')[:40])}"
-        for entry in entries
+        f"<td class='{kind(entry)}'>{escape(entry.outcome)}<td>{escape((entry.retry_after or '')[:40])}"
     )
-    head = "<tr><th>Seconds<th>Method<th>Path<th>Credential<th>Status<th>Outcome<th>Retry-After"
-    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 async def stylesheet(request: Request) -> Response:
@@ -127,5 +148,5 @@ async def stylesheet(request: Request) -> Response:
 
 
 async def script(request: Request) -> Response:
-    """What keeps the page up to date."""
+    """What keeps the page current."""
     return Response(files(__package__).joinpath("page.js").read_bytes(), media_type="text/javascript")

@@ -1,68 +1,40 @@
 """What becomes of an operation: how long it runs, how it ends, and what goes wrong on the way."""
 
 import shlex
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import from_json
+from pydantic import BaseModel, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, from_json
 from starlette.responses import Response
 
-from maps_data_registry_schemas import LongRunningOperationResult, LongRunningOperationStatus, MapsErrorDetail
+from maps_data_registry_schemas import LongRunningOperationResult, LongRunningOperationStatus
 
 from .faults import FAULTS, HOSTILE_RETRY_AFTER, Poll, running
-from .replies import render
+from .options import OPTIONS, Options
+from .responses import render
 
 ENDINGS = {
     "completes": "Running for a while, then Completed.",
     "fails": "Running for a while, then Failed with `error`.",
     "never-ends": "Running for ever.",
     "null-error": "Like `completes`, with the absent error written as null.",
-    "unknown-ending": "Running for a while, then a status word nobody knows, without Retry-After: over.",
+    "unknown-ending": "Running for a while, then an unknown status without Retry-After: over.",
     "no-status-ending": "Running for a while, then no status at all, without Retry-After: over.",
 }
 NAMES = {**ENDINGS, **{name: fault.__doc__ or "" for name, fault in FAULTS.items()}}
-"""Every scenario's name, with a line that tells what it does."""
+"""Every scenario's name, with a line that says what happens."""
 
 
-class Scenario(BaseModel):
+class Scenario(Options):
     """What becomes of an operation.
 
     Written as text it is a name and its options, `"fails polls=3 retry_after=0"`, or a JSON object with the same
-    members. A name that stands for a fault (`throttled`, `reset-before-headers`, …) strikes the first polls; the
-    operation then goes on as `completes` does.
+    members. A fault (`throttled`, `reset-before-headers`, …) strikes the first polls; the operation then goes on as
+    `completes` does.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = "completes"
     """One of `NAMES`."""
-    polls: NonNegativeInt = 2
-    """How many polls are answered with Running before the operation ends."""
-    seconds: NonNegativeFloat | None = None
-    """Instead of `polls`: how long the operation runs, on the emulator's clock."""
-    retry_after: int = Field(1, ge=0, le=10**9)
-    """The pause that a reply asks for, in seconds."""
-    form: Literal["seconds", "date", "retry-after-ms", "x-ms-retry-after-ms", "none"] = "seconds"
-    """How the pause is written: Retry-After in seconds or as an HTTP date, another header, or not at all."""
-    error: MapsErrorDetail = MapsErrorDetail(code="InvalidData", message="The data is not a valid GeoJSON.")
-    """Why `fails` fails: the whole tree."""
-    times: NonNegativeInt | None = None
-    """How many polls a fault strikes. Default 1; `hostile-retry-after` without a `value`: one per hostile value."""
-    value: str | None = Field(None, pattern=r"^([!-~\xa0-\xff]([ -~\xa0-\xff]*[!-~\xa0-\xff])?)?$")
-    """The word of `unknown-*`, the header of `hostile-retry-after`, the target of `redirect`: fit for a header."""
-    size: int = Field(64 << 20, ge=0, le=1 << 30)
-    """Bytes that `gzip-bomb` and `huge-body` come to, up to 1 GiB."""
-    pace: float = Field(1.0, ge=0, le=3600)
-    """Real seconds between two bytes of `slow-headers` and `slow-drip`."""
 
     @classmethod
     def parse(cls, value: "Scenario | str | dict[str, Any]") -> Self:
@@ -70,11 +42,7 @@ class Scenario(BaseModel):
         try:
             return cls.model_validate(value)
         except ValidationError as invalid:
-            problems = (
-                f"{'.'.join(map(str, error['loc'])) or 'scenario'}: {error['msg'].removeprefix('Value error, ')}"
-                for error in invalid.errors()
-            )
-            raise ValueError("; ".join(problems)) from None
+            raise ValueError("; ".join(map(_problem, invalid.errors()))) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -94,8 +62,11 @@ class Scenario(BaseModel):
         return name
 
     def __str__(self) -> str:
-        options = self.model_dump(exclude_unset=True, exclude={"name"})
-        return " ".join([self.name, *(f"{name}={value}" for name, value in options.items())])
+        """The scenario as text that `parse` reads."""
+        given = {name: getattr(self, name) for name in OPTIONS if name in self.model_fields_set}
+        return shlex.join(
+            [self.name, *(f"{name}={_text(value)}" for name, value in given.items() if value is not None)]
+        )
 
     @property
     def strikes(self) -> int:
@@ -107,12 +78,17 @@ class Scenario(BaseModel):
         return len(HOSTILE_RETRY_AFTER) if self.name == "hostile-retry-after" and self.value is None else 1
 
     def answer(self, poll: Poll) -> tuple[str, Response]:
-        """The reply to a poll, and a word for the journal: the status it tells of, or the name of the fault."""
+        """The reply to a poll and its outcome for the journal: the status, or the name of the fault."""
         if poll.number <= self.strikes:
             return self.name, FAULTS[self.name](self, poll)
+        result = self.result(poll)
+        return ("Running", running(self, poll)) if result is None else (str(result.status), render(result))
+
+    def result(self, poll: Poll) -> LongRunningOperationResult | None:
+        """How the operation has ended, or None if it is still running at this poll."""
         over = poll.number - self.strikes > self.polls if self.seconds is None else poll.elapsed >= self.seconds
         if not over or self.name == "never-ends":
-            return "Running", running(self, poll)
+            return None
         result = LongRunningOperationResult(id=poll.operation_id, status=LongRunningOperationStatus.COMPLETED)
         match self.name:
             case "fails":
@@ -123,4 +99,16 @@ class Scenario(BaseModel):
                 result.status = self.value or "Cancelled"
             case "no-status-ending":
                 result = LongRunningOperationResult(id=poll.operation_id)
-        return str(result.status), render(result)
+        return result
+
+
+def _text(value: object) -> str:
+    return value.model_dump_json(exclude_unset=True) if isinstance(value, BaseModel) else str(value)
+
+
+def _problem(error: ErrorDetails) -> str:
+    where = ".".join(map(str, error["loc"])) or "scenario"
+    if error["type"] == "extra_forbidden":
+        name = where if where.isidentifier() else repr(where)
+        return f"{name[:40]}: unknown option, choose from {', '.join(OPTIONS)}"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}"

@@ -7,24 +7,37 @@ import socket
 import threading
 from collections.abc import Callable, Collection
 from functools import partial
+from ipaddress import ip_address
 from typing import Any, Self
 
+import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from .app import build_app
+from .journal import Entry
 from .namespace import Namespace
-from .replies import TRANSPORT
+from .responses import TRANSPORT
 from .scenarios import Scenario
 
 
 class Protocol(H11Protocol):
-    """uvicorn's, but that the application is handed the transport, so that a fault can be a fault of the connection."""
+    """uvicorn's protocol with two additions.
+
+    The application gets the transport, so that a fault can be a fault of the connection. And a client has
+    `head_seconds` for the head of its next request; uvicorn stops its clock with the first byte, and has none for the
+    first request.
+    """
+
+    head_seconds = 20
+    head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Wrap the application for this one connection."""
         super().connection_made(transport)
+        self.timeout_keep_alive = self.head_seconds
+        self._expect_head()
         # asyncio does this for sockets that it made itself. Without it every reply takes 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         app = self.app
@@ -34,12 +47,34 @@ class Protocol(H11Protocol):
 
         self.app = with_transport
 
+    def data_received(self, data: bytes) -> None:
+        """Read on, and see whether this completed a head or began one."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_timer()
+        elif self.head_timer is None:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer as well."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self.head_timer = self.loop.call_later(self.head_seconds, self.timeout_keep_alive_handler)
+
+    def _stop_timer(self) -> None:
+        if self.head_timer is not None:
+            self.head_timer.cancel()
+            self.head_timer = None
+
 
 class Emulator(Namespace):
     """A stand-in for the service on a real socket, for the length of a `with` statement.
 
-    `host` is loopback unless told otherwise, and `port` 0 takes a free one: `url` tells which. Raises OSError when the
-    port is taken. Starts one thread, which ends with the `with`.
+    `host` is the address to listen on; on loopback, requests that name another host are refused. `port` 0 takes a free
+    one: see `url`. `on_request` is called with the journal's entry of each request, in the server's thread. Raises
+    OSError if the port is taken. Starts one thread, which ends with the `with`.
     """
 
     def __init__(
@@ -50,18 +85,21 @@ class Emulator(Namespace):
         scenario: Scenario | str = "completes",
         credentials: Collection[str] | None = None,
         virtual_time: bool = False,
+        on_request: Callable[[Entry], object] = str,
     ) -> None:
         super().__init__("", scenario=scenario, credentials=credentials, virtual_time=virtual_time)
         self.host = host
         self.port = port
+        self.on_request = on_request
 
     def __enter__(self) -> Self:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        # It listens from here on: whoever connects before the thread is up waits, and is served.
+        # It listens from here on: a client that connects before the thread is up waits, and is served.
         listener = socket.create_server((self.host, self.port), family=family, backlog=1024)
-        self.port = listener.getsockname()[1]
+        address, self.port = listener.getsockname()[:2]
         self.url = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
-        config = Config(build_app(self), http=Protocol, ws="none", lifespan="off", log_config=None)
+        app = build_app(self, self.on_request, local=ip_address(address).is_loopback)
+        config = Config(app, http=Protocol, ws="none", lifespan="off", log_config=None)
         up = threading.Event()
         main = self._serve(config, listener, up)
         self._thread = threading.Thread(target=asyncio.run, args=(main,), name="emulator", daemon=True)
@@ -77,7 +115,7 @@ class Emulator(Namespace):
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
         self._stop = partial(loop.call_soon_threadsafe, stopped.set)
-        # uvicorn.Server looks only every 0.1 s whether it shall stop, and lets open connections hold it up.
+        # uvicorn.Server checks only every 0.1 s whether to stop, and waits for open connections.
         state = ServerState()
         server = await loop.create_server(lambda: Protocol(config, state, {}), sock=listener)
         up.set()
@@ -92,7 +130,7 @@ class Emulator(Namespace):
 def serve(on_ready: Callable[[str], object], **options: Any) -> None:
     """Run an emulator until SIGINT or SIGTERM. `on_ready` gets its URL once it accepts connections.
 
-    `options` are `Emulator`'s. A stdout that is closed when `on_ready` prints is no reason to end.
+    `options` are `Emulator`'s. A closed stdout does not end it when `on_ready` prints.
     """
     stopped = threading.Event()
     before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}

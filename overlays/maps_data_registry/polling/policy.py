@@ -71,12 +71,8 @@ def _between(least: float, most: float) -> Callable[[Any, "Attribute[Any]", Any]
     return check
 
 
-def _duration(default: float) -> Any:
-    return field(
-        default=default,
-        validator=_between(0, _LONG),
-        converter=lambda value: value.total_seconds() if isinstance(value, timedelta) else value,
-    )
+def _as_seconds(value: Duration) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _statuses(statuses: str | Iterable[str]) -> frozenset[str]:
@@ -118,14 +114,14 @@ class PollingPolicy:
         TypeError: for a value of the wrong type.
     """
 
-    interval: float = _duration(5.0)
+    interval: float = field(default=5.0, converter=_as_seconds, validator=_between(0, _LONG))
     growth: float = field(default=1.2, validator=_between(1, 100))
-    max_interval: float = _duration(60.0)
-    min_interval: float = _duration(0.2)
+    max_interval: float = field(default=60.0, converter=_as_seconds, validator=_between(0, _LONG))
+    min_interval: float = field(default=0.2, converter=_as_seconds, validator=_between(0, _LONG))
     jitter: float = field(default=0.1, validator=_between(0, 1))
     retries: int = field(default=8, validator=_between(0, 10**6))
-    backoff: float = _duration(1.0)
-    max_backoff: float = _duration(60.0)
+    backoff: float = field(default=1.0, converter=_as_seconds, validator=_between(0, _LONG))
+    max_backoff: float = field(default=60.0, converter=_as_seconds, validator=_between(0, _LONG))
     timeout: Duration | None = field(default=3600.0)
     succeeded: frozenset[str] = field(default=frozenset({"Completed"}), converter=_statuses)
     failed: frozenset[str] = field(default=frozenset({"Failed"}), converter=_statuses)
@@ -197,7 +193,7 @@ class OperationUpdate:
         polls: Requests sent so far.
         elapsed: Seconds since the wait began.
         result: The last result that could be read.
-        problem: The transient failure that this poll met, if it met one.
+        problem: The transient failure that this poll met, if it met one; from `get_operation`, an `UnrecognizedStatus`.
     """
 
     operation_id: str

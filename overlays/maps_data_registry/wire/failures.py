@@ -71,7 +71,7 @@ def _reason(error: BaseException, kind: type[Exception], chain: list[BaseExcepti
     text = next((str(link) for link in chain if str(link)), "no reason given")
     for link in chain:
         if isinstance(link, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted: {link.verify_message or link}"
+            return f"its certificate is not trusted: {getattr(link, 'verify_message', '') or link}"
     if any(isinstance(link, socket.gaierror) for link in chain):
         return f"its name was not found: {text}"
     if number in _RESETS:
