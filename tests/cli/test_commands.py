@@ -49,7 +49,7 @@ ENDINGS = [
     ("unauthorized", 3, "HTTP 401 Unauthorized", 3, "HTTP 401 Unauthorized"),
     ("early-404", 3, "HTTP 404 NotFound", 3, "HTTP 404 NotFound"),
     ("throttled retry_after=0 polls=0", 3, "HTTP 429 TooManyRequests", 0, "Completed (2 polls"),
-    ("not-an-object", 3, "HTTP 200 with a body that cannot be read", 3, "HTTP 200 with a body that cannot be read"),
+    ("not-an-object", 3, "HTTP 200, but the reply cannot be read", 3, "HTTP 200, but the reply cannot be read"),
     ("redirect", 3, "HTTP 307", 3, "HTTP 307"),
 ]
 
@@ -74,7 +74,7 @@ def test_wait_asks_until_it_has_ended(emulator: Namespace, run: Run, scenario: s
 def test_nobody_listens(run: Run) -> None:
     done = run("status", "--base-url", "http://127.0.0.1:1", UNKNOWN)
     assert done.code == 3
-    assert done.out.startswith(f"{UNKNOWN} no reply: ConnectError")
+    assert done.out.startswith(f"{UNKNOWN} no reply from http://127.0.0.1:1: connection refused")
 
 
 def test_the_highest_code_wins_and_the_end_sums_up(emulator: Namespace, run: Run) -> None:

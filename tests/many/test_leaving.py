@@ -26,7 +26,7 @@ from maps_data_registry import (
 from maps_data_registry.polling.many import AsyncOutcomes
 from maps_data_registry_client import AuthenticatedClient
 from tests.support import ID, KEY
-from tests.wire import GOOD, Answer, Stop, sends, serve, silent
+from tests.wire.server import GOOD, Answer, Stop, sends, serve, silent
 
 from .conftest import Run
 from .support import Service, first_only, names, virtual_clock
