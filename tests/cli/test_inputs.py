@@ -14,7 +14,7 @@ from maps_data_registry.cli.inputs import Access, locate
 from maps_data_registry.cli.options import parse_duration
 from maps_data_registry.emulator import Namespace
 
-from .conftest import Run
+from .conftest import Run, posix
 from .terminal import KEY
 
 ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
@@ -97,6 +97,7 @@ USAGE = [
 ]
 
 
+@posix
 @pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[" ".join(row[0]) for row in USAGE])
 def test_bad_usage_is_one_line(run: Run, arguments: list[str], told: str) -> None:
     done = run("wait", "--geography", "us", *arguments)

@@ -21,6 +21,8 @@ from maps_data_registry.cli.records import Record, record_of
 from maps_data_registry_client.models import LongRunningOperationResult
 from tests.support import VirtualClock
 
+from .conftest import posix
+
 RUNNING = LongRunningOperationResult(status="Running")
 
 
@@ -252,11 +254,13 @@ def test_the_table_is_redrawn_until_all_have_ended(time: VirtualClock, monkeypat
         anyio.run(watch)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP])
+@posix
+@pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGHUP", "SIGTSTP"])
 def test_the_screen_is_left_while_a_signal_takes_effect(
-    time: VirtualClock, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    time: VirtualClock, monkeypatch: pytest.MonkeyPatch, signal_name: str
 ) -> None:
     """Here the signal has none, so that the table comes back, as it does after a stop."""
+    number = signal.Signals[signal_name]
     [name] = operations(1)
     shown, written = display([name], time)
     left = []
@@ -281,6 +285,7 @@ def test_the_screen_is_left_while_a_signal_takes_effect(
     assert signal.getsignal(number) == signal.SIG_DFL
 
 
+@posix
 def test_a_signal_that_is_ignored_stays_ignored(time: VirtualClock) -> None:
     """As SIGHUP is under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -292,6 +297,7 @@ def test_a_signal_that_is_ignored_stays_ignored(time: VirtualClock) -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+@posix
 def test_a_system_without_signal_handlers(time: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: object) -> None:
         raise NotImplementedError
