@@ -110,9 +110,12 @@ def test_bad_usage_is_one_line(run: Run, arguments: list[str], told: str) -> Non
 def test_an_endpoint_is_needed_and_judged(run: Run) -> None:
     where = "an id does not say where the operation is: add --geography us or --geography eu, or --base-url URL"
     assert run("wait", ID).err == f"maps-data-registry: {ID}: {where}\n"
-    assert run("wait", ID, "--base-url", "http://maps.test").err.startswith(
-        "maps-data-registry: --base-url must be https"
-    )
+    for url, told in (
+        ("http://maps.test", "--base-url 'http://maps.test' must be https"),
+        ("maps.test", "--base-url 'maps.test' must be an absolute URL"),
+        ("https://user:secret@maps.test", "--base-url must not hold a user"),
+    ):
+        assert run("wait", ID, "--base-url", url).err.startswith(f"maps-data-registry: {told}")
     assert "'fr' is not one of us, eu" in run("wait", ID, "--geography", "fr").err
     assert "'wiat'" in run("wiat", ID).err
 

@@ -55,17 +55,25 @@ def drawn(shown: LiveTable) -> list[str]:
 
 def test_a_row_for_each_operation(time: VirtualClock) -> None:
     first, second, third = operations(3)
-    shown, _ = display([first, second, third], time, width=120)
+    shown, _ = display([first, second, third], time, width=90)
     shown.poll(update(first))
     shown.end(completed(third))
     time.now = 2.0
     assert drawn(shown) == [
         "operation                             status            polls  elapsed  next",
-        f"{first}  Running               2      7 s   6 s  ━━━━━━━━━━━━━━━",
+        f"{first}  Running               2      7 s   6 s",
         f"{second}  not polled",
         f"{third}  Completed             3     12 s",
         "3 operations: 1 completed, 1 running, 1 not polled, 2 s",
     ]
+
+
+def test_a_bar_where_there_is_room(time: VirtualClock) -> None:
+    [name] = operations(1)
+    for width in (95, 96):
+        shown, _ = display([name], time, width=width)
+        shown.poll(update(name))
+        assert ("━" in drawn(shown)[1]) == (width == 96)
 
 
 def test_forty_columns_are_enough(time: VirtualClock) -> None:
