@@ -1,8 +1,8 @@
-"""The stub that the benchmark asks: as little server as HTTP allows, so that the clients are what is measured.
+"""The stub server of the benchmark: as little server as HTTP allows, so that the clients are what is measured.
 
-An operation's id says what becomes of it: `NNNNNNNN-PPPP-4RRR-8000-xxxxxxxxxxxx` is asked about 0xPPPP times, the last
-time with Completed, and every other reply asks for 0xRRR seconds. `GET /reset` tells how late the polls came since
-the last one, and `PUT` starts an operation as azure-core's poller expects it.
+An operation id says how its operation behaves: `NNNNNNNN-PPPP-4RRR-8000-xxxxxxxxxxxx` is Completed at poll 0xPPPP, and
+each reply before that has a Retry-After of 0xRRR hundredths of a second. `GET /reset` returns how late polls came since
+the last reset. `PUT` starts an operation the way azure-core's poller expects it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ REPLY = "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: 
 class Stub(asyncio.Protocol):
     """One connection."""
 
-    polls: ClassVar[Counter[str]] = Counter()  # these are shared by all connections
+    polls: ClassVar[Counter[str]] = Counter()  # shared by all connections, like the next two
     due: ClassVar[dict[str, float]] = {}
     late: ClassVar[list[float]] = []
 
@@ -28,7 +28,7 @@ class Stub(asyncio.Protocol):
         self.received = b""
 
     def data_received(self, data: bytes) -> None:
-        """Answer every request that is there in full; none has a body."""
+        """Answer each complete request. None has a body."""
         self.received += data
         while b"\r\n\r\n" in self.received:
             head, _, self.received = self.received.partition(b"\r\n\r\n")
@@ -38,25 +38,24 @@ class Stub(asyncio.Protocol):
     def answer(self, method: str, target: str, head: str) -> str:
         """The reply to one request."""
         if target == "/reset":
-            told = reply("200 OK", json.dumps({"late": self.late, "polls": self.polls.total()}))
-            for seen in (self.polls, self.due, self.late):
-                seen.clear()
-            return told
+            seen = reply("200 OK", json.dumps({"late": self.late, "polls": self.polls.total()}))
+            for counter in (self.polls, self.due, self.late):
+                counter.clear()
+            return seen
         name = target.partition("?")[0].rpartition("/")[2]
         if method == "PUT":
             host = next(line for line in head.split("\r\n") if line.lower().startswith("host:"))[5:].strip()
-            return reply(
-                "202 Accepted", "{}", f"Operation-Location: http://{host}/dataRegistries/operations/{name}\r\n"
-            )
+            location = f"http://{host}/dataRegistries/operations/{name}"
+            return reply("202 Accepted", "{}", f"Operation-Location: {location}\r\n")
         now = time.monotonic()
         if (due := self.due.pop(name, None)) is not None:
             self.late.append(now - due)
         self.polls[name] += 1
         if self.polls[name] >= int(name[9:13], 16):
             return reply("200 OK", json.dumps({"id": name, "status": "Completed"}))
-        if seconds := int(name[15:18], 16):
+        if seconds := int(name[15:18], 16) / 100:
             self.due[name] = now + seconds
-        return reply("200 OK", json.dumps({"id": name, "status": "Running"}), f"Retry-After: {seconds}\r\n")
+        return reply("200 OK", json.dumps({"id": name, "status": "Running"}), f"Retry-After: {seconds:g}\r\n")
 
 
 def reply(status: str, body: str, headers: str = "") -> str:

@@ -36,7 +36,9 @@ def require_pinned(root: Path, environment: Path = ENVIRONMENT) -> None:
             raise Broken(f"{pin} of pyproject.toml is not in scripts/generators.lock: run scripts/lock, scripts/setup")
         if installed.get(name) != wanted:
             found = installed.get(name, "nothing")
-            raise Broken(f"{name} {wanted} is pinned, but {found} is installed in {environment}: run scripts/setup")
+            raise Broken(
+                f"{name} {wanted} is pinned, but {found} is installed in {environment.name}: run scripts/setup"
+            )
 
 
 def render(spec: Path, target: Path) -> None:
@@ -64,7 +66,9 @@ def render(spec: Path, target: Path) -> None:
     failed = [(str(tool), output) for (tool, *_), output in zip((client, schemas), outputs, strict=True) if output]
     if failed:
         names = list(read(document).get("components", {}).get("schemas", {}))
-        raise report(document, [fault for tool, output in failed for fault in placed(tool, output, names)])
+        if faults := [fault for tool, output in failed for fault in placed(tool, output, names)]:
+            raise report(document, faults)
+        raise Broken("\n".join(f"{tool} failed:\n{output.strip()}" for tool, output in failed))
     for path in (target / CLIENT).rglob("*.py"):
         path.write_text(HEADER + path.read_text(encoding="utf-8"), encoding="utf-8")
     for package in (CLIENT, SCHEMAS):
@@ -94,8 +98,7 @@ def placed(tool: str, output: str, schemas: list[str]) -> Iterator[Fault]:
         said = [line for line in output[match.end() :].splitlines()[1:] if line.strip()]
         found.append((place, said[0] if said else output[match.start() :]))
     if not found:  # a crash: what it says last may hold the name of a schema
-        last = [line for line in output.splitlines() if line.strip()][-1]
-        place = next((("components", "schemas", name) for name in schemas if re.search(rf"\b{name}\b", last)), ())
-        found.append((place, last))
+        last = ([""] + [line for line in output.splitlines() if line.strip()])[-1]
+        found += [(("components", "schemas", name), last) for name in schemas if re.search(rf"\b{name}\b", last)][:1]
     for place, what in found:
         yield place, f"{what.strip().rstrip('.:')}: {tool} cannot generate this, describe it in another way"

@@ -20,13 +20,11 @@ GRAMMAR = {
     "pathItem": " ".join(["summary description parameters=[parameter]", *(f"{name}=operation" for name in METHODS)]),
     "operation": "tags summary description externalDocs operationId parameters=[parameter] requestBody=requestBody"
     " responses={response} deprecated security",
-    "parameter": "name in description required deprecated allowEmptyValue style explode allowReserved schema=schema"
-    " content={mediaType} example examples={example}",
-    "header": "description required deprecated style explode schema=schema content={mediaType} example"
-    " examples={example}",
+    "parameter": "name in description required deprecated schema=schema content={mediaType} example examples={example}",
+    "header": "description required deprecated schema=schema content={mediaType} example examples={example}",
     "requestBody": "description content={mediaType} required",
     "response": "description headers={header} content={mediaType}",
-    "mediaType": "schema=schema example examples={example} encoding",
+    "mediaType": "schema=schema example examples={example}",
     "example": "summary description value externalValue",
     "securityScheme": "type description name in scheme bearerFormat flows openIdConnectUrl",
     "components": "schemas={schema} responses={response} parameters={parameter} examples={example}"

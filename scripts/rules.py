@@ -23,13 +23,21 @@ DROPPED = {
     "document": "security webhooks",
     "pathItem": "servers",
     "operation": "callbacks servers",
+    "parameter": "allowEmptyValue allowReserved explode style",
+    "header": "explode style",
+    "mediaType": "encoding",
     "response": "links",
     "components": "callbacks links pathItems",
     "schema": "if then else not contains minContains maxContains patternProperties propertyNames minProperties"
     " maxProperties dependentRequired dependentSchemas unevaluatedItems unevaluatedProperties $defs $id $anchor"
     " $schema $dynamicAnchor $dynamicRef",
 }
-REMEDIES = {"security": "put it on each operation", "servers": "put it at the root of the document"}
+REMEDIES = {
+    "security": "put it on each operation",
+    "servers": "put it at the root of the document",
+    "explode": "remove it, the client repeats a parameter for each item of a list",
+    "style": "remove it, the client repeats a parameter for each item of a list",
+}
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -47,6 +47,9 @@ BROKEN = [
      "the generators leave webhooks out: remove it, or say it in a description"),
     ("security for all", "components:", "security: [{Key: []}]\ncomponents:", 0, "security",
      "the generators leave security out: put it on each operation"),
+    ("the style of a parameter", "      in: query", "      style: form\n      in: query", 0,
+     "components.parameters.ApiVersion.style",
+     "the generators leave style out: remove it, the client repeats a parameter for each item of a list"),
     ("servers of one path", "    get:\n", "    servers: []\n    get:\n", 0, "paths./kites/{kiteId}.servers",
      "the generators leave servers out: put it at the root of the document"),
     ("no operationId", "      operationId: getKite\n", "", -1, GET,
@@ -162,6 +165,15 @@ def test_what_a_generator_cannot_do(
     assert all(row.startswith("spec/data-registry.yaml:") for row in said)
 
 
+@pytest.mark.slow
+def test_a_generator_that_fails_for_another_reason_has_its_say(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "spec" / "client-generator.yaml").write_text("no_such_setting: [")
+    assert regenerate.main([], project) == 2
+    assert capsys.readouterr().err.startswith("openapi-python-client failed:\n")
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
@@ -201,6 +213,15 @@ def everything_dropped() -> dict[str, Any]:
         "document": (whole, {"security": [{"Key": []}], "webhooks": {"w": callback["{$request.body#/url}"]}}),
         "pathItem": (whole["paths"]["/kites/{kiteId}"], {"servers": [server]}),
         "operation": (get, {"callbacks": {"c": callback}, "servers": [server]}),
+        "parameter": (
+            whole["components"]["parameters"]["Tags"],
+            {"allowEmptyValue": True, "allowReserved": True, "explode": False, "style": "form"},
+        ),
+        "header": (whole["components"]["headers"]["RetryAfter"], {"explode": True, "style": "simple"}),
+        "mediaType": (
+            whole["paths"]["/kites/{kiteId}"]["put"]["requestBody"]["content"]["application/json"],
+            {"encoding": {"kind": {"contentType": "text/plain"}}},
+        ),
         "response": (get["responses"]["200"], {"links": {"l": {"operationId": "replaceKite"}}}),
         "components": (
             whole["components"],

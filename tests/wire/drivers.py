@@ -1,7 +1,8 @@
 """Every way to wait for an operation, behind one face."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
@@ -19,8 +20,7 @@ from maps_data_registry import (
 )
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_client.models import LongRunningOperationResult
-
-from ..support import ID, KEY
+from tests.support import ID, KEY
 
 ONCE = PollingPolicy(retries=0)
 SWIFT = PollingPolicy(backoff=0, min_interval=0)
@@ -84,3 +84,11 @@ def result_of(outcome: Outcome) -> LongRunningOperationResult:
 def client_at(url: str, ssl_context: ssl.SSLContext | None = None, **options: Any) -> Connect:
     """Connects to a URL with the key of the tests."""
     return lambda: connect(base_url=url, credential=SubscriptionKey(KEY), ssl_context=ssl_context, **options)
+
+
+def failures(client: Connect, drivers: Iterable[Driver] = DRIVERS, **options: Any) -> dict[str, BaseException]:
+    """What a wait ends with that fails, of each driver; they wait at the same time."""
+    drivers = list(drivers)
+    with ThreadPoolExecutor(len(drivers)) as pool:
+        ends = [pool.submit(driver.failure, client, **options) for driver in drivers]
+        return {driver.name: end.result() for driver, end in zip(drivers, ends, strict=True)}

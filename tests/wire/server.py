@@ -100,7 +100,7 @@ def serve(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Wire]
 @contextlib.contextmanager
 def serve_connections(connection: Answer, scheme: str = "http") -> Iterator[Wire]:
     """Hand each connection to a function, in a thread of its own."""
-    stop, threads = Stop(), list[threading.Thread]()
+    stop, threads, peers = Stop(), list[threading.Thread](), list[socket.socket]()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         wire = Wire(listener, scheme)
 
@@ -112,6 +112,7 @@ def serve_connections(connection: Answer, scheme: str = "http") -> Iterator[Wire
             with contextlib.suppress(OSError):
                 while True:
                     peer, _ = listener.accept()
+                    peers.append(peer)
                     wire.connections += 1
                     threads.append(threading.Thread(target=serve_one, args=[peer]))
                     threads[-1].start()
@@ -124,6 +125,9 @@ def serve_connections(connection: Answer, scheme: str = "http") -> Iterator[Wire
             stop.set()
             listener.shutdown(socket.SHUT_RDWR)
             acceptor.join()
+            for peer in peers:
+                with contextlib.suppress(OSError):
+                    peer.shutdown(socket.SHUT_RDWR)
             for thread in threads:
                 thread.join()
 
@@ -179,4 +183,5 @@ def drips(data: bytes, then: bytes) -> Answer:
 
 def silent(peer: Peer, _: Stop) -> None:
     """Answer nothing until the client goes away."""
-    peer.recv(1)
+    while peer.recv(65536):
+        pass

@@ -25,8 +25,8 @@ from maps_data_registry import (
     wait_for_operation_async,
 )
 from maps_data_registry.wire.transports import OwnTransports
+from tests.support import ID, KEY
 
-from ..support import ID, KEY
 from .conftest import Certificates
 from .drivers import SWIFT, Driver, client_at
 from .server import BODY, GOOD, HEAD, TLS, Peer, Stop, closes, read_request, sends, serve, serve_connections, silent

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .streams import OutputClosed, write_note, write_result
+
 SCENARIO = 'a name and its options, such as "fails polls=3 retry_after=2"; ? lists them all.'
 
 app = typer.Typer(rich_markup_mode=None)
@@ -28,9 +30,14 @@ def run(
     from .inputs import UsageError
 
     def on_ready(url: str) -> None:
-        typer.echo(url)
+        with contextlib.suppress(OutputClosed):  # it serves on where nobody reads its URL
+            write_result(url)
         if not quiet:
-            _write(_how_to_start(url))
+            write_note(_how_to_start(url))
+
+    def on_request(entry: object) -> None:
+        if not quiet:
+            write_note(str(entry))
 
     try:
         from maps_data_registry.emulator import serve
@@ -38,7 +45,7 @@ def run(
         if scenario == "?":
             _list_scenarios()
         else:
-            serve(on_ready, host=host, port=port, scenario=scenario, on_request=str if quiet else _write)
+            serve(on_ready, host=host, port=port, scenario=scenario, on_request=on_request)
     except (ImportError, ValueError) as error:
         raise UsageError(str(error)) from error
     return 0
@@ -53,7 +60,7 @@ def start(
     if scenario == ["?"]:
         _list_scenarios()
     else:
-        typer.echo(_start(scenario[0] if len(scenario) == 1 else shlex.join(scenario), url))
+        write_result(_start(scenario[0] if len(scenario) == 1 else shlex.join(scenario), url))
     return 0
 
 
@@ -105,10 +112,4 @@ def _list_scenarios() -> None:
     from maps_data_registry.emulator import NAMES, OPTIONS
 
     for title, lines in (("Scenarios", NAMES), ("Options, written NAME=VALUE after the scenario", OPTIONS)):
-        typer.echo(f"{title}:\n" + "\n".join(f"{name:24}{line}" for name, line in lines.items()))
-
-
-def _write(line: object) -> None:
-    """Write a line to standard error; the emulator goes on where nobody reads it."""
-    with contextlib.suppress(OSError, ValueError):
-        typer.echo(line, err=True)
+        write_result(f"{title}:\n" + "\n".join(f"{name:24}{line}" for name, line in lines.items()))

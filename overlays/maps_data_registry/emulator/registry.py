@@ -12,7 +12,7 @@ from maps_data_registry_schemas import LongRunningOperationStatus, MapsErrorDeta
 
 from .checks import Call, invalid
 from .limits import Refusal
-from .namespace import Registration
+from .operation import Registration
 from .start import REGISTRATION, SCENARIO_HEADER
 
 Act = Callable[[Call], Response]

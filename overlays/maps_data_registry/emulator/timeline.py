@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 
 from .journal import Entry
-from .namespace import Operation
+from .operation import Operation
 
 KINDS = {"Running": "going", "Completed": "done", "Failed": "failed"}
 LEFT, WIDTH = 2.0, 96.0  # per cent of the drawing

@@ -53,7 +53,7 @@ def wait_for_operations_async(
             for a client with a transport that is sync only.
         Exception: from the iteration, what *operations*, *on_update* or a closed client raise; it ends everything.
     """
-    return AsyncOutcomes(_scheduler(client, operations, concurrency, on_update, options))
+    return AsyncOutcomes(client, _scheduler(operations, concurrency, on_update, options))
 
 
 @shows(ManyOptions)
@@ -93,21 +93,21 @@ def wait_for_operations(
         RuntimeError: from `with`, inside a running event loop.
         Exception: from the iteration, what *operations*, *on_update* or a closed client raise; it ends everything.
     """
-    twin = evolve(client)  # with the same credential and transport, and httpx clients of its own
-    return Outcomes(twin, AsyncOutcomes(_scheduler(twin, operations, concurrency, on_update, options)))
+    return Outcomes(client, _scheduler(operations, concurrency, on_update, options))
 
 
 class AsyncOutcomes(AsyncIterator[Outcome]):
     """The outcomes of `wait_for_operations_async`, inside `async with`."""
 
-    def __init__(self, make: Callable[[], Scheduler]) -> None:
-        self._make = make  # inside an event loop
+    def __init__(self, client: AuthenticatedClient, make: Callable[[httpx.AsyncClient], Scheduler]) -> None:
+        self._client = client
+        self._make = make
         self._scheduler: Scheduler | None = None
 
     async def __aenter__(self) -> Self:
         if self._scheduler is not None:
             raise RuntimeError("these outcomes are in an async with already")
-        self._scheduler = self._make()
+        self._scheduler = self._make(self._client.get_async_httpx_client())
         self._task = _start(self._scheduler.run)
         return self
 
@@ -117,8 +117,8 @@ class AsyncOutcomes(AsyncIterator[Outcome]):
         scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             await scheduler.stop()
-            if error is None and (failure := scheduler.failure()) is not None:
-                raise failure
+            if error is None:
+                scheduler.raise_failure()
 
     async def __anext__(self) -> Outcome:
         if self._scheduler is None:
@@ -129,14 +129,18 @@ class AsyncOutcomes(AsyncIterator[Outcome]):
 class Outcomes(Iterator[Outcome]):
     """The outcomes of `wait_for_operations`, inside `with`."""
 
-    def __init__(self, client: AuthenticatedClient, outcomes: AsyncOutcomes) -> None:
+    def __init__(self, client: AuthenticatedClient, make: Callable[[httpx.AsyncClient], Scheduler]) -> None:
         self._client = client
-        self._outcomes = outcomes
+        self._make = make
         self._runner: asyncio.Runner | None = None
 
     def __enter__(self) -> Self:
         if _in_event_loop():
             raise RuntimeError("inside an event loop use wait_for_operations_async")
+        if self._client.get_httpx_client().is_closed:
+            raise RuntimeError("the client has been closed")
+        self._twin = evolve(self._client)  # with the same credential and transport, and httpx clients of its own
+        self._outcomes = AsyncOutcomes(self._twin, self._make)
         self._runner = asyncio.Runner()
         self._runner.run(self._outcomes.__aenter__())
         return self
@@ -164,7 +168,7 @@ class Outcomes(Iterator[Outcome]):
         try:
             await self._outcomes.__aexit__(*exc)
         finally:
-            await self._client.get_async_httpx_client().aclose()
+            await self._twin.get_async_httpx_client().aclose()
 
 
 def _in_event_loop() -> bool:
@@ -188,12 +192,11 @@ def _start(work: Callable[[], Coroutine[Any, Any, None]]) -> object:
 
 
 def _scheduler(
-    client: AuthenticatedClient,
     operations: Iterable[Operation] | AsyncIterable[Operation],
     concurrency: int,
     on_update: Callable[[OperationUpdate], object] | None,
     options: ManyOptions,
-) -> Callable[[], Scheduler]:
+) -> Callable[[httpx.AsyncClient], Scheduler]:
     if isinstance(concurrency, bool) or not isinstance(concurrency, int):
         raise TypeError(f"concurrency must be a whole number, not {type(concurrency).__name__}")
     if concurrency < 1:
@@ -202,4 +205,4 @@ def _scheduler(
         timeout_seconds(timeout)
     if isinstance(operations, str | httpx.URL) or as_response(operations) is not None:
         raise TypeError("operations must be an iterable of operations; for a single one there is wait_for_operation")
-    return lambda: Scheduler(client.get_async_httpx_client(), operations, concurrency, on_update, **options)
+    return lambda http: Scheduler(http, operations, concurrency, on_update, **options)

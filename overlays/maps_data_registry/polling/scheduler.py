@@ -14,7 +14,7 @@ import heapq
 import inspect
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from typing import Unpack
 
 import anyio
@@ -130,25 +130,27 @@ class Scheduler:
     async def next_outcome(self) -> Outcome:
         """Wait for the next outcome. Raises StopAsyncIteration, or what went wrong, if there will be none."""
         await self._news.acquire()
-        if not self._outcomes:
-            self._news.release()  # the end is the end for everyone
-            raise self.failure() or StopAsyncIteration
-        self._held.release()
-        return self._outcomes.popleft()
+        if self._outcomes:
+            self._held.release()
+            return self._outcomes.popleft()
+        self._news.release()  # the end is the end for everyone
+        self.raise_failure()
+        raise StopAsyncIteration
 
-    def failure(self) -> BaseException | None:
-        """What went wrong, if that has not been said yet."""
+    def raise_failure(self) -> None:
+        """Raise what went wrong, unless that has been done."""
         failure, self._failure = self._failure, None
-        return failure
+        if isinstance(failure, StopAsyncIteration):
+            raise RuntimeError("the operations or on_update raised StopAsyncIteration") from failure
+        if failure is not None:
+            raise failure
 
     async def run(self) -> None:
         """Read and poll until every operation has its outcome, or until `stop`."""
         try:
             with self._scope:
                 async with anyio.create_task_group() as self._tasks:
-                    self._tasks.start_soon(self._read)
-        except BaseExceptionGroup as group:
-            self._failure = _first(group)
+                    self._tasks.start_soon(self._alone, self._read)
         finally:
             if self._failure is None and not self._scope.cancel_called:  # a task group swallows such a cancellation
                 self._failure = RuntimeError("the operations or on_update awaited something that was cancelled")
@@ -160,6 +162,17 @@ class Scheduler:
         self._scope.cancel()
         with anyio.CancelScope(shield=True):
             await self._ended.wait()
+
+    async def _alone(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Keep what goes wrong first, as itself, and end everything. A task group would make a group of it."""
+        try:
+            await work()
+        except (anyio.get_cancelled_exc_class(), GeneratorExit):
+            raise
+        except BaseException as error:
+            if self._failure is None:
+                self._failure = error
+            self._scope.cancel()
 
     async def _read(self) -> None:
         if isinstance(self._operations, AsyncIterable):
@@ -186,7 +199,7 @@ class Scheduler:
         self._put(Wait(operation, polling, holds_reader=is_due))
         if self._workers < self._concurrency:
             self._workers += 1
-            self._tasks.start_soon(self._work)
+            self._tasks.start_soon(self._alone, self._work)
         if is_due:
             await self._read_on.acquire()
 
@@ -255,13 +268,3 @@ class Scheduler:
         self._pending -= 1
         if not self._pending:
             self._scope.cancel()  # the workers
-
-
-def _first(group: BaseExceptionGroup) -> BaseException:
-    """What a task group raises, without the group."""
-    first = group.exceptions[0]
-    if not isinstance(first, StopAsyncIteration):
-        return first
-    failure = RuntimeError("the operations or on_update raised StopAsyncIteration")  # which would pass for the end
-    failure.__cause__ = first
-    return failure

@@ -1,10 +1,12 @@
 """What the environment says of the way to the service: a proxy, and the certificate authorities to trust."""
 
+import errno
 import functools
 import os
 import ssl
 import urllib.request
 from importlib.util import find_spec
+from pathlib import Path
 
 import httpx
 from attrs import frozen
@@ -71,7 +73,7 @@ def default_ssl_context() -> ssl.SSLContext:
     """
     name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "")
     try:
-        return _ssl_context(name, os.environ.get(name))
+        return _ssl_context(name, os.environ.get(name, ""))
     except OSError as error:  # ssl.SSLError is one
         if not name:
             raise
@@ -79,7 +81,7 @@ def default_ssl_context() -> ssl.SSLContext:
 
 
 @functools.lru_cache(maxsize=4)
-def _ssl_context(name: str, value: str | None) -> ssl.SSLContext:
-    if name == "SSL_CERT_DIR" and value:
-        os.listdir(value)  # a folder that is not there raises nothing below
+def _ssl_context(name: str, value: str) -> ssl.SSLContext:
+    if name == "SSL_CERT_DIR" and not any(Path(value).iterdir()):  # of which httpx says nothing
+        raise FileNotFoundError(errno.ENOENT, "it is empty")
     return httpx.create_ssl_context()  # 20 ms, so once for all clients

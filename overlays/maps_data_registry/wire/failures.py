@@ -30,8 +30,8 @@ def failure_of(error: BaseException, where: str, mask: Mask, *, is_late: bool) -
     libraries, are failures of the wire. A cancellation, Ctrl+C, and any other exception of Python's own, which is a
     mistake in a transport or a test's assertion, stays what it is.
     """
-    chain = list(_chain(error))
-    leaf = next(link for link in chain if not isinstance(link, BaseExceptionGroup))
+    chain = [link for link in _chain(error) if not isinstance(link, BaseExceptionGroup)]
+    leaf = chain[0]
     kind = _kind(leaf, chain)
     if kind is not None:
         reason = "too slow: the time for the whole request is up" if is_late else _reason(leaf, kind, chain)

@@ -4,15 +4,22 @@ import html
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from threading import Lock
+from typing import cast
 from weakref import WeakSet
 
 import httpx
 
+from maps_data_registry_contract import SAS_TOKEN_HEADER, SUBSCRIPTION_KEY_HEADER
+
 _SHORTEST = 8  # bytes; a shorter secret would be found in any text
 _REMEMBERED = 8  # secrets: the other side may still return one that was rotated a moment ago
 _ROUNDS = 4  # of escapes inside escapes
-_HEADERS = frozenset({b"authorization", b"subscription-key", b"proxy-authorization"})
+_HEADERS = frozenset(
+    name.lower().encode()
+    for name in (SUBSCRIPTION_KEY_HEADER, SAS_TOKEN_HEADER, "Authorization", "Proxy-Authorization")
+)
 
 # Escapes of JSON, also of JSON inside JSON, percent-encoding, and HTML's character references; in lower case.
 _ESCAPE = re.compile(
@@ -20,6 +27,7 @@ _ESCAPE = re.compile(
 )
 
 _masks: WeakSet["Mask"] = WeakSet()
+_lock = Lock()  # held to change the set, or to go through it
 
 
 class Mask:
@@ -29,7 +37,8 @@ class Mask:
         self._fixed = tuple(form for secret in secrets for form in _forms_of(secret))
         self._learned: dict[bytes, tuple[bytes, ...]] = {}  # the forms of each secret, the newest last
         self._forms = self._fixed
-        _masks.add(self)
+        with _lock:
+            _masks.add(self)
 
     def learn(self, request: httpx.Request) -> None:
         """Remember the credentials in a request's headers."""
@@ -60,7 +69,9 @@ class Mask:
 def mask_record(record: logging.LogRecord) -> bool:
     """A filter for the loggers of httpcore, which describe all that comes in at level DEBUG."""
     text = record.getMessage()
-    for mask in list(_masks):
+    with _lock:
+        masks = list(_masks)
+    for mask in masks:
         text = mask.text(text)
     record.msg, record.args = text, ()
     return True
@@ -90,13 +101,13 @@ def _resolved(escape: re.Match[bytes]) -> bytes:
 
 
 def _masked(text: bytes, forms: tuple[bytes, ...]) -> bytes:
-    plain, starts = text.lower(), list(range(len(text) + 1))
+    plain, starts = text.lower(), cast("Sequence[int]", range(len(text) + 1))
     found: list[tuple[int, int]] = []
     for _ in range(1 + _ROUNDS):
         found += [(starts[start], starts[stop]) for form in forms for start, stop in _spans(plain, form)]
-        before, (plain, origins) = plain, _unescaped(plain)
-        if plain == before:
+        if not _ESCAPE.search(plain):
             break
+        plain, origins = _unescaped(plain)
         starts = [starts[origin] for origin in origins]
     masked, end = bytearray(), 0
     for start, stop in sorted(found):

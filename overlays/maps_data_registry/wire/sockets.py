@@ -2,7 +2,7 @@
 
 httpcore's timeouts are for one read each, so a server that drips bytes would never meet one. Here each step gets the
 smaller of its own timeout and what is left until the request's deadline. The asyncio backend also does without anyio's
-layer around a socket, which takes a third of the time of a poll.
+layer around a socket. Under trio the caller cancels what is late, and the backend is httpcore's.
 """
 
 import asyncio
@@ -28,10 +28,14 @@ for _name in ("connection", "http11", "proxy", "socks"):
     logging.getLogger(f"httpcore.{_name}").addFilter(mask_record)
 
 
-class Deadline:
-    """When the request that uses a connection must be over. A connection has one request at a time."""
+class Lease:
+    """What a transport's backend knows of the request that it serves. A transport has one request at a time."""
 
-    ends = math.inf  # on time.monotonic
+    ends = math.inf
+    """When the request must be over, on `time.monotonic`."""
+
+    stream: Any = None
+    """The connection that was opened last: httpcore leaves it open where TLS or SOCKS fails on it."""
 
     def left(self, timeout: float | None) -> float:
         """The smaller of *timeout* and the seconds until the deadline.
@@ -48,8 +52,8 @@ class Deadline:
 class SyncSockets(httpcore.SyncBackend):
     """Sockets whose every step ends by the deadline. Only looking up a name cannot be cut short."""
 
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
 
     def connect_tcp(
         self,
@@ -65,31 +69,32 @@ class SyncSockets(httpcore.SyncBackend):
         failure: Exception | None = None
         for address in dict.fromkeys(str(item[4][0]) for item in found):
             try:
-                left = self._deadline.left(timeout)
+                left = self._lease.left(timeout)
                 stream = super().connect_tcp(address, port, left, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = failure or error
             else:
-                return _SyncStream(stream, self._deadline)
+                self._lease.stream = stream
+                return _SyncStream(stream, self._lease)
         raise failure or httpcore.ConnectError(f"{host} has no address")
 
 
 class _SyncStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, lease: Lease) -> None:
         self._stream = stream
         self._socket: socket.socket = stream.get_extra_info("socket")
-        self._deadline = deadline
+        self._lease = lease
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with _as(httpcore.ReadTimeout, httpcore.ReadError):
-            self._socket.settimeout(self._deadline.left(timeout))
+            self._socket.settimeout(self._lease.left(timeout))
             return self._socket.recv(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         rest = memoryview(buffer)
         with _as(httpcore.WriteTimeout, httpcore.WriteError):
             while rest:
-                self._socket.settimeout(self._deadline.left(timeout))
+                self._socket.settimeout(self._lease.left(timeout))
                 rest = rest[self._socket.send(rest) :]
 
     def close(self) -> None:
@@ -100,8 +105,8 @@ class _SyncStream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         if isinstance(self._socket, ssl.SSLSocket):
             return _TLSInTLS(self, ssl_context, server_hostname, timeout)
-        stream = self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
-        return _SyncStream(stream, self._deadline)
+        stream = self._stream.start_tls(ssl_context, server_hostname, self._lease.left(timeout))
+        return _SyncStream(stream, self._lease)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -116,12 +121,8 @@ class _TLSInTLS(httpcore.NetworkStream):
         self._stream = stream
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
-        try:
-            with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
-                self._run(self._tls.do_handshake, timeout)
-        except BaseException:
-            self.close()
-            raise
+        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
+            self._run(self._tls.do_handshake, timeout)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with _as(httpcore.ReadTimeout, httpcore.ReadError):
@@ -157,8 +158,8 @@ class _TLSInTLS(httpcore.NetworkStream):
 class AsyncioSockets(httpcore.AsyncNetworkBackend):
     """asyncio's transports, whose every step ends by the deadline."""
 
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
 
     async def connect_tcp(
         self,
@@ -171,13 +172,13 @@ class AsyncioSockets(httpcore.AsyncNetworkBackend):
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
         local = None if local_address is None else (local_address, 0)
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
-            async with asyncio.timeout(self._deadline.left(timeout)):
-                transport, stream = await asyncio.get_running_loop().create_connection(
-                    lambda: _AsyncioStream(self._deadline), host, port, local_addr=local, happy_eyeballs_delay=0.25
+            async with asyncio.timeout(self._lease.left(timeout)):
+                transport, self._lease.stream = await asyncio.get_running_loop().create_connection(
+                    lambda: _AsyncioStream(self._lease), host, port, local_addr=local, happy_eyeballs_delay=0.25
                 )
         for option in socket_options or ():
             transport.get_extra_info("socket").setsockopt(*option)
-        return stream
+        return self._lease.stream
 
 
 class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
@@ -185,8 +186,8 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     _transport: asyncio.Transport
 
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
         self._loop = asyncio.get_running_loop()
         self._received = bytearray()
         self._has_ended = self._is_lost = self._is_full = False
@@ -245,18 +246,14 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        try:
-            with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
-                if self._received:  # it would be taken for what comes through TLS later
-                    raise ssl.SSLError("the other side sent something before TLS was there")
-                async with asyncio.timeout(self._deadline.left(timeout)):
-                    transport = await self._loop.start_tls(
-                        self._transport, self, ssl_context, server_hostname=server_hostname
-                    )
-                    self._transport = transport or self._transport  # none: it has been lost already
-        except BaseException:
-            self._transport.abort()
-            raise
+        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
+            if self._received:  # it would be taken for what comes through TLS later
+                raise ssl.SSLError("the other side sent something before TLS was there")
+            async with asyncio.timeout(self._lease.left(timeout)):
+                transport = await self._loop.start_tls(
+                    self._transport, self, ssl_context, server_hostname=server_hostname
+                )
+        self._transport = transport or self._transport  # none: it has been lost already
         return self
 
     def get_extra_info(self, info: str) -> Any:
@@ -272,7 +269,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def _wait(self, timeout: float | None) -> None:
         """Wait until something has happened."""
         self._waiter = waiter = self._loop.create_future()
-        timer = self._loop.call_later(self._deadline.left(timeout), _time_out, waiter)
+        timer = self._loop.call_later(self._lease.left(timeout), _time_out, waiter)
         try:
             await waiter
         finally:
@@ -283,6 +280,19 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 def _time_out(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_exception(TimeoutError())
+
+
+class TrioSockets(httpcore.TrioBackend):
+    """httpcore's own."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
+        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):  # also for a host that is no name
+            self._lease.stream = await super().connect_tcp(*args, **options)
+        return self._lease.stream
 
 
 @contextlib.contextmanager

@@ -49,15 +49,17 @@ class OwnTransports:
         """A transport for the sync client. One whose request failed is closed."""
         process = os.getpid()
         free = self._of_process.setdefault(process, [])
-        transport, deadline = free.pop() if free else self._build()
-        deadline.ends = ends
+        transport, lease = free.pop() if free else self._build()
+        lease.ends = ends
         try:
             yield transport
         except BaseException:
             transport.close()
+            if lease.stream is not None:
+                lease.stream.close()
             raise
         if self._of_process.get(process) is free and not _has_surplus(transport):
-            free.append((transport, deadline))
+            free.append((transport, lease))
         else:  # or the client was closed in the meantime
             transport.close()
 
@@ -66,19 +68,21 @@ class OwnTransports:
         """A transport for the async client. One whose request failed is closed."""
         loop, is_asyncio = _event_loop()
         free = self._of_loop.setdefault(loop, [])
-        transport, deadline = free.pop() if free else self._build_async(is_asyncio)
+        transport, lease = free.pop() if free else self._build_async(is_asyncio)
         try:
             if is_asyncio:
-                deadline.ends = ends
+                lease.ends = ends
                 yield transport
             else:
                 with _fail_at(ends):
                     yield transport
         except BaseException:
             await transport.aclose()
+            if lease.stream is not None:
+                await lease.stream.aclose()
             raise
         if self._of_loop.get(loop) is free and not _has_surplus(transport):
-            free.append((transport, deadline))
+            free.append((transport, lease))
         else:
             await transport.aclose()
 
@@ -93,19 +97,18 @@ class OwnTransports:
             await transport.aclose()
 
     def _build(self) -> tuple[httpx.HTTPTransport, Any]:
-        from .sockets import Deadline, SyncSockets  # httpcore, and with it trio where there is one
+        from .sockets import Lease, SyncSockets  # httpcore, and with it trio where there is one
 
-        transport, deadline = httpx.HTTPTransport(limits=_LIMITS, **self._settings), Deadline()
-        _set_backend(transport, SyncSockets(deadline))
-        return transport, deadline
+        transport, lease = httpx.HTTPTransport(limits=_LIMITS, **self._settings), Lease()
+        _set_backend(transport, SyncSockets(lease))
+        return transport, lease
 
     def _build_async(self, is_asyncio: bool) -> tuple[httpx.AsyncHTTPTransport, Any]:
-        from .sockets import AsyncioSockets, Deadline
+        from .sockets import AsyncioSockets, Lease, TrioSockets
 
-        transport, deadline = httpx.AsyncHTTPTransport(limits=_LIMITS, **self._settings), Deadline()
-        if is_asyncio:
-            _set_backend(transport, AsyncioSockets(deadline))
-        return transport, deadline
+        transport, lease = httpx.AsyncHTTPTransport(limits=_LIMITS, **self._settings), Lease()
+        _set_backend(transport, AsyncioSockets(lease) if is_asyncio else TrioSockets(lease))
+        return transport, lease
 
 
 class CallersTransport:
