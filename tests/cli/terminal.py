@@ -1,15 +1,14 @@
 """The command in a process of its own, at a terminal whose screen can be read."""
 
 import copy
-import fcntl
 import json
 import os
+import re
 import select
 import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyte
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 KEY = "marker-secret-0123456789"
 PATIENCE = 60.0  # seconds; machines are shared, and a test that fails may take its time
@@ -109,6 +112,8 @@ class Terminal:
         self.pid = server.start(*argv, env=env, stdin=path, stdout=stdout or path, stderr=path)
         self._inside = inside  # held open, so that the terminal lives on when the command has ended
         self._code: int | None = None
+        while not self._takes_interrupts():
+            time.sleep(0.001)
 
     def __enter__(self) -> Self:
         return self
@@ -148,6 +153,12 @@ class Terminal:
 
     def press(self, keys: bytes) -> None:
         os.write(self._terminal, keys)
+
+    def _takes_interrupts(self) -> bool:
+        """Whether the command has a handler for Ctrl+C by now; before, it would be lost."""
+        status = Path(f"/proc/{self.pid}/status")
+        caught = re.search(r"SigCgt:\s*(\w+)", status.read_text()) if status.exists() else None  # Linux only
+        return caught is None or bool(int(caught[1], 16) & 1 << signal.SIGINT - 1)
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
