@@ -100,9 +100,9 @@ def test_the_outcomes_before_an_error_come_first(run: Run) -> None:
 
     async def main() -> None:
         async with wait_for_operations_async(
-            Service(after(0)).client, broken(LookupError("no more"), count=5), concurrency=1, clock=virtual_clock()
+            Service(after(0), latency=1).client, broken(LookupError("no more"), 5), concurrency=1, clock=virtual_clock()
         ) as outcomes:
-            await anyio.sleep(1)
+            await anyio.sleep(100)
             ended.extend([number_of((await anext(outcomes)).operation_id) for _ in range(4)])
             with pytest.raises(LookupError, match="no more"):
                 await anext(outcomes)
@@ -193,12 +193,14 @@ def test_no_outcome_is_lost_to_a_cancellation_from_inside() -> None:
     asyncio.run(main())
 
 
-def test_no_outcome_is_lost_to_one_who_cancels_all_other_tasks() -> None:
-    service = Service(never, latency=0.001)
+@pytest.mark.parametrize("in_flight", [0, 3], ids=["before it has begun", "in flight"])
+def test_no_outcome_is_lost_to_one_who_cancels_all_other_tasks(in_flight: int) -> None:
+    service = Service(never, latency=3600)
 
     async def main() -> None:
         async with wait_for_operations_async(service.client, names(3)) as outcomes:
-            await asyncio.sleep(0.01)
+            while service.in_flight < in_flight:
+                await asyncio.sleep(0)
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
             with pytest.raises(RuntimeError, match="cancelled"):

@@ -147,15 +147,16 @@ class Scheduler:
 
     async def run(self) -> None:
         """Read and poll until every operation has its outcome, or until `stop`."""
-        try:
-            with self._scope:
-                async with anyio.create_task_group() as self._tasks:
-                    self._tasks.start_soon(self._alone, self._read)
-        finally:
-            if self._failure is None and not self._scope.cancel_called:  # a task group swallows such a cancellation
-                self._failure = RuntimeError("the operations or on_update awaited something that was cancelled")
-            self._news.release()
-            self._ended.set()
+        with self._scope:
+            async with anyio.create_task_group() as self._tasks:
+                self._tasks.start_soon(self._alone, self._read)
+
+    def end(self) -> None:
+        """To be called when `run` has ended, or was cancelled before it began."""
+        if self._failure is None and not self._scope.cancel_called:  # a task group swallows such a cancellation
+            self._failure = RuntimeError("the operations or on_update awaited something that was cancelled")
+        self._news.release()
+        self._ended.set()
 
     async def stop(self) -> None:
         """End everything at once, requests in flight included, also for a caller that is being cancelled."""
