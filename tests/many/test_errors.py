@@ -19,7 +19,19 @@ from maps_data_registry import (
 from tests.support import client_of, reply
 
 from .conftest import Run
-from .support import EAGER, Many, Service, after, first_only, name_of, names, never, number_of, virtual_clock
+from .support import (
+    EAGER,
+    Many,
+    Service,
+    after,
+    first_only,
+    name_of,
+    names,
+    never,
+    number_of,
+    run_virtually,
+    virtual_clock,
+)
 
 
 def broken(error: BaseException, count: int = 1) -> Iterator[str]:
@@ -124,6 +136,20 @@ def test_an_error_that_nobody_took_is_raised_on_leaving(many: Many) -> None:
     assert caught.value is error
 
 
+def test_the_first_error_is_the_one_that_comes_out(many: Many) -> None:
+    async def on_update(update: OperationUpdate) -> None:
+        if number_of(update.operation_id) == 0:
+            await anyio.sleep(1)
+            raise LookupError("first")
+        try:
+            await anyio.sleep(2)
+        finally:
+            raise KeyError("second")
+
+    with pytest.raises(LookupError, match="first"):
+        many.outcomes(Service(never), names(2), on_update=on_update)
+
+
 def test_an_error_is_raised_once(run: Run) -> None:
     async def main() -> None:
         async with wait_for_operations_async(Service(never).client, broken(LookupError())) as outcomes:
@@ -199,15 +225,16 @@ def test_no_outcome_is_lost_to_one_who_cancels_all_other_tasks(in_flight: int) -
 
     async def main() -> None:
         async with wait_for_operations_async(service.client, names(3)) as outcomes:
-            while service.in_flight < in_flight:
-                await asyncio.sleep(0)
+            if in_flight:
+                await asyncio.sleep(1)
+            assert service.in_flight == in_flight
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
             with pytest.raises(RuntimeError, match="cancelled"):
                 await anext(outcomes)
         assert service.in_flight == 0
 
-    asyncio.run(main())
+    run_virtually("asyncio", main)
 
 
 def test_a_closed_client_says_so(run: Run) -> None:
@@ -262,6 +289,7 @@ def test_outside_of_async_with_it_says_so_in_a_line_and_does_nothing(run: Run) -
             await anext(outcomes)
         with pytest.raises(RuntimeError, match=outside):
             await anext(outcomes)
+        await outcomes.__aexit__(None, None, None)  # again, as an exit stack might
 
     run(main)
 
@@ -278,6 +306,7 @@ def test_outside_of_with_it_says_so_in_a_line_and_does_nothing() -> None:
         next(outcomes)
     with pytest.raises(RuntimeError, match=outside):
         list(outcomes)
+    outcomes.__exit__(None, None, None)  # again, as an exit stack might
 
 
 def test_entered_twice_at_once_says_so(run: Run) -> None:
