@@ -15,14 +15,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import maps_data_registry as package  # which loads nothing until one of its names is used
+from maps_data_registry_contract import API_VERSION, GET_OPERATION
 
 if TYPE_CHECKING:
     from maps_data_registry_client import AuthenticatedClient
 
 KEY = "0123456789abcdef0123456789abcdef"
 HEADERS = {"subscription-key": KEY}
-VERSION = {"api-version": "2023-06-01"}
-PATH = "/dataRegistries/operations/{}"
+VERSION = {"api-version": API_VERSION}
+PATH = GET_OPERATION.path.replace("{operationId}", "{}")
 NONCE = itertools.count()
 
 Wait = Callable[[str], object]

@@ -116,5 +116,7 @@ def meaning(node: Any) -> Any:
 
 def shown(value: Any) -> str:
     """A value as a report shows it: in backticks, and no longer than a line."""
+    if value is None:
+        return "absent"
     text = " ".join(str(value).split())
     return f"`{text[:79]}…`" if len(text) > 80 else f"`{text}`"

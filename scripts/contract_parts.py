@@ -53,10 +53,10 @@ class Contract:
         self.facts: dict[tuple[Name, str], Any] = {
             (name, aspect): [item for value in said for item in value]
             if aspect in {VALUE, "enum", "security"}
-            else any(said)
-            if aspect == "required"
             else said[0]
             if len(said) == 1
+            else any(said)
+            if aspect == "required"
             else said
             for (name, aspect), said in self._said.items()
         }

@@ -34,14 +34,18 @@ def read(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         # JSON is YAML too, but a YAML parser takes a minute for what takes a JSON parser a blink.
         document = json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
-        json.dumps(document, default=str, skipkeys=True)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise Broken(f"{where}:{mark.line + 1 if mark else 1}: {error.problem}: correct the YAML") from error
-    except RecursionError as error:
-        raise Broken(f"{where}:1: a part of it contains itself, by an alias or too deeply: write it out") from error
-    except (OSError, ValueError, YAMLError) as error:
-        raise Broken(f"{where}:1: {' '.join(str(error).split())}") from error
+    except (UnicodeError, YAMLError, ValueError) as error:
+        remedy = "save it as UTF-8" if isinstance(error, UnicodeError) else f"correct the {path.suffix[1:].upper()}"
+        raise Broken(f"{where}:1: {' '.join(str(error).split())}: {remedy}") from error
+    except OSError as error:
+        raise Broken(f"{where}:1: {error.strerror}: it must be there") from error
+    try:
+        json.dumps(document, default=str, skipkeys=True)
+    except (RecursionError, ValueError):
+        raise Broken(f"{where}:1: an alias stands for what contains it: write it out") from None
     if not isinstance(document, dict):
         raise Broken(f"{where}:1: not an OpenAPI document: it must begin with `openapi: 3.1.0`")
     return document
@@ -89,11 +93,10 @@ def follow(reference: str, document: dict[str, Any], path: Path) -> Any:
         try:
             node = json.loads((path.parent / name).read_text(encoding="utf-8"))
         except OSError:
-            folder = (path.parent / name).parent
-            known = [file.relative_to(path.parent).as_posix() for file in folder.glob("*.json")]
-            raise Broken(f"no file {name_of(path.parent / name)}: {hint(name, known, 'add it')}") from None
+            known = [file.relative_to(path.parent).as_posix() for file in path.parent.rglob("*.json")]
+            raise Broken(f"no file {path.parent.name}/{name}: {hint(name, known, 'add it')}") from None
         except ValueError as error:
-            raise Broken(f"{name_of(path.parent / name)} is not JSON: {error}: correct it") from error
+            raise Broken(f"{path.parent.name}/{name} is not JSON: {error}: correct it") from error
     parts = [part.replace("~1", "/").replace("~0", "~") for part in unquote(pointer).split("/")[1:]]
     for end, key in enumerate(parts):
         try:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
-from document import Broken, Fault, Place, report
+from document import Broken, Fault, Place, read, report
 
 CLIENT = "maps_data_registry_client"
 SCHEMAS = "maps_data_registry_schemas"
@@ -36,7 +36,9 @@ def require_pinned(root: Path, environment: Path = ENVIRONMENT) -> None:
             raise Broken(f"{pin} of pyproject.toml is not in scripts/generators.lock: run scripts/lock, scripts/setup")
         if installed.get(name) != wanted:
             found = installed.get(name, "nothing")
-            raise Broken(f"{name} {wanted} is pinned, but {found} is installed in {environment}: run scripts/setup")
+            raise Broken(
+                f"{name} {wanted} is pinned, but {found} is installed in {environment.name}: run scripts/setup"
+            )
 
 
 def render(spec: Path, target: Path) -> None:
@@ -61,13 +63,12 @@ def render(spec: Path, target: Path) -> None:
     )  # fmt: skip
     with ThreadPoolExecutor() as pool:
         outputs = list(pool.map(lambda command: run(*command, cwd=target), (client, schemas)))
-    faults = [
-        fault
-        for (tool, *_), output in zip((client, schemas), outputs, strict=True)
-        for fault in placed(str(tool), output)
-    ]
-    if faults:
-        raise report(document, faults)
+    failed = [(str(tool), output) for (tool, *_), output in zip((client, schemas), outputs, strict=True) if output]
+    if failed:
+        names = list(read(document).get("components", {}).get("schemas", {}))
+        if faults := [fault for tool, output in failed for fault in placed(tool, output, names)]:
+            raise report(document, faults)
+        raise Broken("\n".join(f"{tool} failed:\n{output.strip()}" for tool, output in failed))
     for path in (target / CLIENT).rglob("*.py"):
         path.write_text(HEADER + path.read_text(encoding="utf-8"), encoding="utf-8")
     for package in (CLIENT, SCHEMAS):
@@ -87,14 +88,17 @@ def run(tool: str, *arguments: str | Path, cwd: Path) -> str:
     return done.stdout + done.stderr if done.returncode else ""
 
 
-def placed(tool: str, output: str) -> Iterator[Fault]:
-    """The parts of the document that a failed generator names, each with what it says of it; else its last line."""
+def placed(tool: str, output: str, schemas: list[str]) -> Iterator[Fault]:
+    """The parts of the document that a failed generator names, each with what it says of it."""
+    output = re.sub(r"<\S+ object at \w+>", "…", output.partition("\nIf you believe this was a mistake")[0])
     found: list[Fault] = []
     for match in re.finditer(r"parsing ([A-Z]+) (/\S*) within|schema (/components/schemas/\S+?)[:\s]", output):
         method, path, schema = match.groups()
         place: Place = ("paths", path, method.lower()) if path else tuple(schema.split("/")[1:])
         said = [line for line in output[match.end() :].splitlines()[1:] if line.strip()]
-        found.append((place, re.sub(r"<\S+ object at \w+>", "…", " ".join(said[:1]).strip())))
-    last = [line for line in output.splitlines() if line.strip()][-1:]
-    for place, what in found or [((), line.strip()) for line in last]:
-        yield place, f"{what.rstrip('.:')}: {tool} cannot generate this, describe it in another way"
+        found.append((place, said[0] if said else output[match.start() :]))
+    if not found:  # a crash: what it says last may hold the name of a schema
+        last = ([""] + [line for line in output.splitlines() if line.strip()])[-1]
+        found += [(("components", "schemas", name), last) for name in schemas if re.search(rf"\b{name}\b", last)][:1]
+    for place, what in found:
+        yield place, f"{what.strip().rstrip('.:')}: {tool} cannot generate this, describe it in another way"

@@ -13,11 +13,11 @@ import math
 import time
 from pathlib import Path
 
-import maps_data_registry.wire.aiohttp_transport  # noqa: F401 # now, so that it takes no time of the wait's
 from rich.console import Console
 
+import maps_data_registry.wire.sockets  # noqa: F401 # now, so that it takes no time of the wait's
 from maps_data_registry import Clock, SubscriptionKey, connect, wait_for_operations_async
-from maps_data_registry.cli.live_table import Display
+from maps_data_registry.cli.live_table import LiveTable
 from maps_data_registry.cli.records import record_of
 from maps_data_registry.emulator import Emulator
 
@@ -39,18 +39,16 @@ SCENARIOS = {
 }
 
 
-async def run(url: str, display: Display) -> None:
+async def run(url: str, display: LiveTable) -> None:
     client = connect(base_url=url, credential=SubscriptionKey("any-key-will-do-here"))
-    outcomes = wait_for_operations_async(
-        client, display.operations, on_update=display.poll, clock=Clock(random=lambda: 0.5)
-    )
+    outcomes = wait_for_operations_async(client, display.ids, on_update=display.poll, clock=Clock(random=lambda: 0.5))
     async with client, outcomes:
         async for outcome in outcomes:
             name = str(outcome.operation_id)
             display.end(record_of(name, outcome.error or display.polled[name][0]), outcome.error)
 
 
-async def until_the_moment(url: str, display: Display) -> None:
+async def until_the_moment(url: str, display: LiveTable) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(run(url, display), MOMENT)
 
@@ -62,7 +60,7 @@ def main() -> None:
             emulator.start_operation(scenario, operation_id=operation_id)
         start = time.monotonic()
         seconds = Clock(monotonic=lambda: math.floor(time.monotonic() - start))
-        display = Display(list(SCENARIOS), clock=seconds, console=console)
+        display = LiveTable(list(SCENARIOS), clock=seconds, console=console)
         asyncio.run(until_the_moment(emulator.url, display))
         console.print(display.render())
     console.save_svg(str(PICTURE), title="maps-data-registry wait --geography us --from ids.txt", unique_id="wait")

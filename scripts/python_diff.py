@@ -50,9 +50,12 @@ def surfaces(tree: Path) -> list[griffe.Module]:
 
 
 def members(module: griffe.Object) -> Iterator[griffe.Object]:
-    """Every public object below *module*, parents first."""
-    for member in module.members.values():
-        if isinstance(member, griffe.Object) and not member.is_private and member.name != "__all__":
+    """Every public object below *module*, parents first: in the order of the source, modules in that of their names."""
+    public = [
+        member for member in module.members.values() if isinstance(member, griffe.Object) and not member.is_private
+    ]
+    for member in sorted(public, key=lambda one: one.name if one.is_module else ""):
+        if member.name != "__all__":
             yield member
             yield from members(member)
 
@@ -110,10 +113,21 @@ def ancestors(node: griffe.Object) -> set[str]:
     """The names of all classes that an instance of the class *node* is one of, itself left out."""
     found: set[str] = set()
     for base in node.bases if isinstance(node, griffe.Class) else ():
-        path = base if isinstance(base, str) else base.canonical_path
+        path = path_of(base)
         found.add(path.rpartition(".")[2])
-        if path.partition(".")[0] in sys.stdlib_module_names | {path}:
+        if path.partition(".")[0] in sys.stdlib_module_names | {path}:  # of the standard library, or a builtin
             found |= {above.__name__ for above in getattr(pydoc.locate(path), "__mro__", ())}
-    for above in node.resolved_bases if isinstance(node, griffe.Class) else ():
-        found |= ancestors(above)
+        with suppress(KeyError):
+            above = node.modules_collection[path]
+            found |= ancestors(above.final_target if isinstance(above, griffe.Alias) else above)
     return found - {"object"}
+
+
+def path_of(base: griffe.Expr | str) -> str:
+    """Where a base class is defined."""
+    if isinstance(base, griffe.ExprSubscript):  # Generic[T]
+        return path_of(base.left)
+    if isinstance(base, griffe.ExprName) and isinstance(base.parent, griffe.Object):
+        with suppress(griffe.NameResolutionError):
+            return base.parent.resolve(base.name)
+    return base if isinstance(base, str) else base.canonical_path

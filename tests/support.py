@@ -112,7 +112,7 @@ def scripted(script: Script, seen: list[httpx.Request] | None = None) -> httpx.M
     return httpx.MockTransport(answer)
 
 
-def client_of(transport: httpx.MockTransport) -> AuthenticatedClient:
+def client_of(transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> AuthenticatedClient:
     return connect(base_url=BASE_URL, credential=SubscriptionKey(KEY), transport=transport)
 
 

@@ -3,11 +3,13 @@
 import asyncio
 import importlib
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -322,5 +324,17 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, absent: str, 
     for name in [name for name in sys.modules if f"{name}.".startswith("maps_data_registry.airflow.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, absent, None)
+    fresh = importlib.import_module("maps_data_registry.airflow")
     with pytest.raises(ImportError, match=message):
-        importlib.import_module("maps_data_registry.airflow")
+        _ = fresh.DataRegistryHook
+
+
+def test_readmes_dag_runs_as_it_stands() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    [code] = [
+        code for code in re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL) if "@dag" in code
+    ]
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    dag = names["nightly"]()
+    assert set(dag.task_ids) == {"register", "wait"}

@@ -1,6 +1,8 @@
 """Never run, only type-checked: the public face as its users write it."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from uuid import UUID
 
 import httpx
 from azure.core.credentials import AzureKeyCredential, AzureSasCredential
@@ -27,6 +29,7 @@ from maps_data_registry import (
 )
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_client.models import LongRunningOperationResult
+from maps_data_registry_client.types import Response
 
 
 def sync(key: str, operation: str, response: httpx.Response) -> None:
@@ -37,18 +40,28 @@ def sync(key: str, operation: str, response: httpx.Response) -> None:
             print(failed.code, failed.message)
         else:
             print(result.status)
-        result = get_operation(client, response)
-        updates: Iterator[OperationUpdate] = watch_operation(client, response, timeout=None)
-        outcomes: Iterator[Outcome] = wait_for_operations(client, [operation, response], concurrency=2)
-        print(*updates, *outcomes)
+        update: OperationUpdate = get_operation(client, response)
+        updates: Iterator[OperationUpdate] = watch_operation(client, httpx.URL(operation), timeout=None)
+        print(update.retry_after, *updates)
+        with wait_for_operations(client, [operation, response, UUID(operation)], concurrency=2) as outcomes:
+            found: list[Outcome] = list(outcomes)
+            print(found)
+        registered = register(client)
+        wait_for_operation(client, registered, timeout=timedelta(minutes=10), after=update)
+
+
+def register(client: AuthenticatedClient) -> Response[object]:
+    """Stands for a generated call of a register or replace operation."""
+    raise NotImplementedError
 
 
 async def asynchronous(account: str, operation: str, operations: AsyncIterator[str]) -> None:
     async with connect("eu", EntraToken(AsyncDefaultAzureCredential(), account_client_id=account)) as client:
         async for update in watch_operation_async(client, operation):
             print(update.status, update.retry_after, update.polls, update.elapsed)
-        async for outcome in wait_for_operations_async(client, operations, concurrency=64):
-            print(outcome.result or outcome.error)
+        async with wait_for_operations_async(client, operations, concurrency=64) as outcomes:
+            async for outcome in outcomes:
+                print(outcome.result or outcome.error)
 
         async def note(update: OperationUpdate) -> None:
             print(update.wait)

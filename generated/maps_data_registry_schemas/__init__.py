@@ -8,27 +8,27 @@ from pydantic import BaseModel, ConfigDict
 
 
 class LongRunningOperationStatus(StrEnum):
-    """The words by which the service is known to describe an operation."""
+    """The known statuses of a long-running operation."""
 
     COMPLETED = "Completed"
     """The data was registered or replaced."""
     FAILED = "Failed"
-    """The operation ended without success; `error` tells why."""
+    """The operation ended with one or more failures; `error` holds them."""
     RUNNING = "Running"
     """The service is still at work."""
 
 
 class MapsInnerError(BaseModel):
-    """A more precise account of an error, possibly with a still more precise one inside."""
+    """More specific information about an error, possibly with still more specific information inside."""
 
     model_config = ConfigDict(
         extra="allow",
         populate_by_name=True,
     )
     code: str | None = None
-    """A code more specific than that of the error around it."""
+    """A more specific error code."""
     innererror: MapsInnerError | None = None
-    """The next, more precise account."""
+    """Still more specific information."""
 
 
 class MapsErrorDetail(BaseModel):
@@ -39,34 +39,34 @@ class MapsErrorDetail(BaseModel):
         populate_by_name=True,
     )
     code: str | None = None
-    """A short word for programs, out of a set that the service defines."""
+    """One of a set of error codes that the service defines."""
     message: str | None = None
-    """A sentence for people."""
+    """A description for people."""
     target: str | None = None
     """What the error is about, such as the name of a field."""
     details: list[MapsErrorDetail] | None = None
-    """The errors behind this one."""
+    """The errors that led to this one."""
     innererror: MapsInnerError | None = None
-    """The same error, told more precisely."""
+    """More specific information about this error."""
 
 
 class LongRunningOperationResult(BaseModel):
-    """What the service knows of a long-running operation."""
+    """The status of a long-running operation."""
 
     model_config = ConfigDict(
         extra="allow",
         populate_by_name=True,
     )
     id: str | None = None
-    """The id of the operation that was asked about."""
+    """The id of the operation."""
     status: LongRunningOperationStatus | str | None = None
-    """How far the operation is; known words are listed, others may come."""
+    """The status of the operation. Known ones are listed, others may be added."""
     error: MapsErrorDetail | None = None
     """Why the operation failed; absent or null unless it did."""
 
 
 class MapsErrorResponse(BaseModel):
-    """The body that every refused Azure Maps request shares."""
+    """The body that Azure Maps APIs answer failed requests with."""
 
     model_config = ConfigDict(
         extra="allow",

@@ -3,6 +3,25 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+_MODULES = {
+    name: module
+    for module, names in {
+        "auth.choose": "credential_from_env",
+        "auth.entra": "EntraToken",
+        "auth.keys": "SasToken SubscriptionKey",
+        "connection": "connect",
+        "errors": "AuthenticationFailed DataRegistryError InvalidCredential InvalidOperation InvalidResponse "
+        "OperationFailed OperationNotFound OperationTimeout ServiceError ServiceUnreachable TokenUnavailable "
+        "UnrecognizedStatus UntrustedOrigin",
+        "polling.many": "wait_for_operations wait_for_operations_async",
+        "polling.operations": "get_operation get_operation_async wait_for_operation wait_for_operation_async "
+        "watch_operation watch_operation_async",
+        "polling.policy": "DEFAULT Clock OperationUpdate PollingPolicy",
+        "polling.scheduler": "Outcome",
+    }.items()
+    for name in names.split()
+}
+
 if TYPE_CHECKING:
     from .auth.choose import credential_from_env
     from .auth.entra import EntraToken
@@ -52,43 +71,6 @@ else:
 def __dir__() -> list[str]:
     return __all__
 
-
-_MODULES = {
-    name: module
-    for module, names in {
-        "auth.choose": ("credential_from_env",),
-        "auth.entra": ("EntraToken",),
-        "auth.keys": ("SasToken", "SubscriptionKey"),
-        "connection": ("connect",),
-        "errors": (
-            "AuthenticationFailed",
-            "DataRegistryError",
-            "InvalidCredential",
-            "InvalidOperation",
-            "InvalidResponse",
-            "OperationFailed",
-            "OperationNotFound",
-            "OperationTimeout",
-            "ServiceError",
-            "ServiceUnreachable",
-            "TokenUnavailable",
-            "UnrecognizedStatus",
-            "UntrustedOrigin",
-        ),
-        "polling.many": ("wait_for_operations", "wait_for_operations_async"),
-        "polling.operations": (
-            "get_operation",
-            "get_operation_async",
-            "wait_for_operation",
-            "wait_for_operation_async",
-            "watch_operation",
-            "watch_operation_async",
-        ),
-        "polling.policy": ("DEFAULT", "Clock", "OperationUpdate", "PollingPolicy"),
-        "polling.scheduler": ("Outcome",),
-    }.items()
-    for name in names
-}
 
 __all__ = [
     "DEFAULT",

@@ -6,6 +6,7 @@ from uuid import uuid4
 from airflow.sdk import dag, task
 
 from maps_data_registry.airflow import DataRegistryHook, WaitForDataRegistryOperation
+from maps_data_registry_contract import API_VERSION
 
 
 @dag(schedule="@once", is_paused_upon_creation=False)
@@ -18,7 +19,7 @@ def nightly() -> None:
             http = client.get_httpx_client()
             return [
                 http.put(
-                    f"/dataRegistries/{uuid4()}?api-version=2023-06-01", headers={"x-emulator-scenario": scenario}
+                    f"/dataRegistries/{uuid4()}?api-version={API_VERSION}", headers={"x-emulator-scenario": scenario}
                 ).headers["Operation-Location"]
                 for scenario in os.environ["DEMO_SCENARIOS"].splitlines()
             ]

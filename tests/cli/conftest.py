@@ -1,4 +1,5 @@
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 
@@ -51,11 +52,20 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True)
+def interrupts() -> Iterator[None]:
+    """The command leaves Ctrl+C to the system when it has ended, as its process has."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """The command, in this process."""
 
     def run(*arguments: object) -> Done:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         monkeypatch.setattr(sys, "argv", ["maps-data-registry", *map(str, arguments)])
         code = main()
         out, err = capfd.readouterr()

@@ -1,5 +1,6 @@
 """The command in a process of its own, at a terminal whose screen can be read."""
 
+import copy
 import fcntl
 import json
 import os
@@ -65,6 +66,26 @@ class Server:
         return answer
 
 
+class Screens(pyte.HistoryScreen):
+    """pyte's screen with an alternate one beside it, which pyte does not have."""
+
+    alternate = False
+
+    def set_mode(self, *modes: int, **kwargs: Any) -> None:
+        if 1049 in modes and not self.alternate:
+            self.alternate = True
+            self._saved = copy.deepcopy(self.buffer), copy.copy(self.cursor)
+            self.erase_in_display(2)
+        super().set_mode(*modes, **kwargs)
+
+    def reset_mode(self, *modes: int, **kwargs: Any) -> None:
+        if 1049 in modes and self.alternate:
+            self.alternate = False
+            self.buffer, self.cursor = self._saved
+            self.dirty.update(range(self.lines))
+        super().reset_mode(*modes, **kwargs)
+
+
 class Terminal:
     """A terminal with the command in it, for the length of a `with` statement."""
 
@@ -79,7 +100,7 @@ class Terminal:
     ) -> None:
         self._server = server
         self._terminal, inside = os.openpty()
-        self._screen = pyte.HistoryScreen(columns, lines, history=10_000)
+        self._screen = Screens(columns, lines, history=10_000)
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
         self.resize(columns, lines)
@@ -107,6 +128,11 @@ class Terminal:
         return "\n".join(line.rstrip() for line in [*gone, *self._screen.display]).rstrip()
 
     @property
+    def alternate(self) -> bool:
+        """Whether the alternate screen is shown."""
+        return self._screen.alternate
+
+    @property
     def screen(self) -> list[str]:
         return [line.rstrip() for line in self._screen.display]
 
@@ -122,6 +148,9 @@ class Terminal:
 
     def press(self, keys: bytes) -> None:
         os.write(self._terminal, keys)
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
 
     def resize(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))

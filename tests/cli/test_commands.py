@@ -1,5 +1,6 @@
 """What is asked, what is told, and the exit code: against the emulator, over a real socket."""
 
+import errno
 import importlib
 import io
 import json
@@ -10,17 +11,25 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from maps_data_registry.emulator import Namespace
+from maps_data_registry.emulator import Emulator, Namespace
 
 from .conftest import Run
 from .terminal import KEY
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
+
+
+def interrupt_when(reached: Callable[[], object]) -> None:
+    while not reached():
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def at(service: Namespace) -> tuple[str, str]:
@@ -40,7 +49,7 @@ ENDINGS = [
     ("unauthorized", 3, "HTTP 401 Unauthorized", 3, "HTTP 401 Unauthorized"),
     ("early-404", 3, "HTTP 404 NotFound", 3, "HTTP 404 NotFound"),
     ("throttled retry_after=0 polls=0", 3, "HTTP 429 TooManyRequests", 0, "Completed (2 polls"),
-    ("not-an-object", 3, "HTTP 200 with a body that cannot be read", 3, "HTTP 200 with a body that cannot be read"),
+    ("not-an-object", 3, "HTTP 200, but the reply cannot be read", 3, "HTTP 200, but the reply cannot be read"),
     ("redirect", 3, "HTTP 307", 3, "HTTP 307"),
 ]
 
@@ -65,7 +74,7 @@ def test_wait_asks_until_it_has_ended(emulator: Namespace, run: Run, scenario: s
 def test_nobody_listens(run: Run) -> None:
     done = run("status", "--base-url", "http://127.0.0.1:1", UNKNOWN)
     assert done.code == 3
-    assert done.out.startswith(f"{UNKNOWN} no reply: ConnectError")
+    assert done.out.startswith(f"{UNKNOWN} no reply from http://127.0.0.1:1: connection refused")
 
 
 def test_the_highest_code_wins_and_the_end_sums_up(emulator: Namespace, run: Run) -> None:
@@ -73,7 +82,7 @@ def test_the_highest_code_wins_and_the_end_sums_up(emulator: Namespace, run: Run
     done = run("wait", *at(emulator), *ids)
     assert done.code == 3
     assert "3 operations: 1 completed, 1 failed, 1 refused\n" in done.err
-    assert "hint: check the id, and that the client is connected to the geography" in done.err
+    assert "hint: check the id, and that the geography is the one" in done.err
 
 
 def test_a_hint_is_given_once(emulator: Namespace, run: Run) -> None:
@@ -173,20 +182,17 @@ def test_an_interrupt(emulator: Namespace, run: Run, when: str) -> None:
     scenario = "slow-headers pace=5" if when == "before the first reply" else "never-ends retry_after=60"
     operation = emulator.start_operation(scenario)
 
-    def interrupt() -> None:
-        while not operation.polls:
-            pass
-        if when == "between two polls":
-            while not emulator.journal(operation):
-                pass
-        os.kill(os.getpid(), signal.SIGINT)
+    def reached() -> object:
+        return operation.polls and (when == "before the first reply" or emulator.journal(operation))
 
-    thread = threading.Thread(target=interrupt)
+    thread = threading.Thread(target=interrupt_when, args=[reached])
     thread.start()
     done = run("wait", *at(emulator), "--timeout", "none", operation.id)
     thread.join()
     assert (done.code, done.out) == (130, "")
-    assert "interrupted; still running: 1 of 1\n" in done.err
+    assert "interrupted: 1 of 1 not ended\n" in done.err
+    assert f"\n  {operation.id} " in done.err
+    assert "hint: with --results FILE" in done.err
     assert f"\nto go on: maps-data-registry wait {' '.join(at(emulator))} --timeout none {operation.id}\n" in done.err
 
 
@@ -203,10 +209,75 @@ def test_an_interrupt_before_anything_is_asked(
     assert (done.code, done.out, done.err) == (130, "", "maps-data-registry: interrupted\n")
 
 
-def test_an_interrupt_while_modules_are_imported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maps_data_registry.cli.app.run", interrupt)
+def test_a_status_that_is_cut_short_says_so(emulator: Namespace, run: Run) -> None:
+    ids = [emulator.start_operation("completes polls=0").id for _ in range(2)]
+    last = emulator.start_operation("slow-headers pace=5")
+    thread = threading.Thread(target=interrupt_when, args=[lambda: last.polls])
+    thread.start()
+    done = run("status", *at(emulator), *ids, last.id)
+    thread.join()
+    assert (done.code, done.out.count("Completed")) == (130, 2)
+    assert done.err.splitlines() == ["interrupted: 2 of 3 polled", "3 operations: 2 completed, 1 not polled"]
+
+
+def test_operations_of_both_geographies_in_one_run(
+    running_emulator: Emulator, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    us, eu = (running_emulator.namespace(f"both-{geography}") for geography in ("us", "eu"))
+    monkeypatch.setattr("maps_data_registry.cli.inputs.SERVER_URL", us.url.replace("-us", "-{geography}"))
+    endings = [(us, "completes"), (eu, "fails"), (us, "completes")]
+    locations = [service.start_operation(f"{ending} polls=0").location for service, ending in endings]
+    for command in ("status", "wait"):
+        done = run(command, *locations)
+        assert done.code == 1
+        assert "3 operations: 2 completed, 1 failed\n" in done.err
+    assert (len(us.journal()), len(eu.journal())) == (4, 2)
+    assert run("wait", locations[0]).code == 0
+
+
+def test_to_go_on_names_locations_where_they_were_given(emulator: Namespace, run: Run) -> None:
+    location = emulator.start_operation("never-ends retry_after=9").location
+    done = run("wait", *at(emulator), "--timeout", "1s", "--no-progress", location)
+    assert done.code == 4
+    assert done.err.splitlines()[-3:-1] == ["still running: 1 of 1", f"  {location.rpartition('/')[2]} Running"]
+    command = shlex.split(done.err.partition("to go on: ")[2])
+    assert command == ["maps-data-registry", "wait", *at(emulator), "--timeout", "1", "--no-progress", location]
+
+
+def test_what_was_never_answered_is_not_called_running(run: Run) -> None:
+    done = run("wait", "--base-url", "http://127.0.0.1:1", "--timeout", "1", UNKNOWN)
+    assert done.code == 3
+    assert done.out.startswith(f"{UNKNOWN} timed out after ")
+    assert "running" not in done.out + done.err
+
+
+def interrupt_in_a_class() -> int:
+    """Python up to 3.11 makes a RuntimeError of whatever `__set_name__` raises."""
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as error:
+        raise RuntimeError("Error calling __set_name__") from error
+
+
+@pytest.mark.parametrize("interrupted", [interrupt, interrupt_in_a_class])
+def test_an_interrupt_while_modules_are_imported(
+    run: Run, monkeypatch: pytest.MonkeyPatch, interrupted: Callable[[], object]
+) -> None:
+    monkeypatch.setattr("maps_data_registry.cli.app.run", interrupted)
     done = run("wait", UNKNOWN)
     assert (done.code, done.err) == (130, "maps-data-registry: interrupted\n")
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run("wait", UNKNOWN).code == 130
+
+
+def test_another_runtime_error_is_a_fault(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault() -> int:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("maps_data_registry.cli.app.run", fault)
+    with pytest.raises(RuntimeError, match="a fault"):
+        run("--version")
 
 
 def test_verbose_tells_of_requests_without_secrets(emulator: Namespace, run: Run) -> None:
@@ -235,7 +306,7 @@ def test_the_disk_is_full(emulator: Namespace, run: Run, monkeypatch: pytest.Mon
         monkeypatch.setattr(sys, "stdout", full)
         done = run("status", *at(emulator), emulator.start_operation().id)
         assert done.code == 2
-        assert done.err.endswith("maps-data-registry: input/output: No space left on device\n")
+        assert done.err.endswith("maps-data-registry: standard output: No space left on device\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
 
 
@@ -255,6 +326,79 @@ def test_a_code_page_without_the_characters_of_a_tree(
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252", write_through=True))
     assert run("wait", *at(emulator), operation.id).code == 1
     assert written.getvalue().splitlines()[1] == b"  ?? B"
+
+
+def test_a_closed_pipe_on_windows(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There writing to it fails with EINVAL."""
+
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+        def fileno(self) -> int:
+            return os.open(os.devnull, os.O_WRONLY)
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    done = run("wait", *at(emulator), emulator.start_operation("completes polls=0").id)
+    assert (done.code, "maps-data-registry" in done.err) == (141, False)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("wait", "--help")])
+def test_nobody_reads_the_help(run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        done = run(*arguments)
+    assert (done.code, done.err) == (141, "")
+
+
+def test_no_arguments_show_the_help(run: Run) -> None:
+    done = run()
+    assert (done.code, done.out) == (2, "")
+    assert done.err == run("--help").out
+
+
+def test_out_of_memory(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", iter(no_memory, ""))
+    done = run("status", "--geography", "us", "-")
+    assert (done.code, done.err) == (2, "maps-data-registry: out of memory\n")
+
+
+def no_memory() -> str:
+    raise MemoryError
+
+
+def test_standard_input_that_cannot_be_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with os.fdopen(os.open(os.devnull, os.O_WRONLY)) as unreadable:
+        monkeypatch.setattr(sys, "stdin", unreadable)
+        done = run("status", "--geography", "us", "-")
+    assert (done.code, done.err) == (2, f"maps-data-registry: standard input: {os.strerror(errno.EBADF)}\n")
+
+
+def test_quiet_leaves_out_all_but_results(emulator: Namespace, run: Run) -> None:
+    ids = [emulator.start_operation(scenario).id for scenario in ("completes polls=1 retry_after=0", "unauthorized")]
+    done = run("wait", *at(emulator), "--quiet", *ids)
+    assert (done.code, done.out.count("\n"), done.err) == (3, 2, "")
+
+
+def test_an_interrupt_when_all_is_done(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to go on with then."""
+    ids = [emulator.start_operation("completes polls=0").id for _ in range(2)]
+    written = []
+
+    class Interrupting(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            if len(written) == 1:
+                raise KeyboardInterrupt
+            return len(text)
+
+    monkeypatch.setattr(sys, "stderr", Interrupting())
+    assert run("wait", *at(emulator), *ids).code == 130
+    assert written[0] == "2 operations: 2 completed\n"
+    assert written[1] == "interrupted: 0 of 2 not ended\n"
+    assert "to go on" not in "".join(written)
 
 
 def test_help_names_the_exit_codes(run: Run) -> None:
@@ -286,16 +430,66 @@ def test_the_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     assert ended.value.code == 0
 
 
-def test_completion() -> None:
-    environment = {
-        **os.environ,
-        "_MAPS_DATA_REGISTRY_COMPLETE": "complete_bash",
-        "COMP_WORDS": "x w",
-        "COMP_CWORD": "1",
-    }
+COMPLETIONS = [
+    ({"COMP_WORDS": "x w", "COMP_CWORD": "1"}, 0, "wait\n", ""),
+    ({"COMP_WORDS": "x wait --geography ", "COMP_CWORD": "3"}, 0, "us\neu\n", ""),
+    ({"COMP_WORDS": "x w"}, 2, "", "maps-data-registry: nothing to complete\n"),
+    ({"COMP_WORDS": "x w", "COMP_CWORD": "x"}, 2, "", "maps-data-registry: nothing to complete\n"),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "out", "err"), COMPLETIONS)
+def test_completion(line: dict[str, str], code: int, out: str, err: str) -> None:
+    environment = {**os.environ, "_MAPS_DATA_REGISTRY_COMPLETE": "complete_bash", **line}
     command = Path(sys.executable).with_name("maps-data-registry")
     done = subprocess.run([command], env=environment, capture_output=True, text=True, check=False)
-    assert "wait" in done.stdout
+    assert (done.returncode, done.stdout, done.stderr) == (code, out, err)
+
+
+def test_a_fault_of_the_program_is_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault() -> str:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(sys, "stdin", iter(fault, ""))
+    with pytest.raises(ValueError, match="a fault"):
+        run("status", "--geography", "us", "-")
+
+
+def test_completion_that_fails_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_MAPS_DATA_REGISTRY_COMPLETE", "complete_bash")
+    monkeypatch.delenv("COMP_WORDS", raising=False)
+    done = run()
+    assert (done.code, done.err) == (2, "maps-data-registry: nothing to complete\n")
+
+
+class Finalized:
+    def __init__(self, raises: BaseException) -> None:
+        self.raises = raises
+
+    def __del__(self) -> None:
+        raise self.raises
+
+
+def test_what_a_finalizer_raises_is_not_shown(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [emulator.start_operation("completes polls=0").id]
+
+    def read() -> str:
+        Finalized(OSError("late"))
+        return lines.pop() if lines else ""
+
+    monkeypatch.setattr(sys, "stdin", iter(read, ""))
+    done = run("status", *at(emulator), "-")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_few_descriptors(emulator: Namespace) -> None:
+    """Too few for an event loop: one line, and nothing of the loop that could not be made."""
+    operation = emulator.start_operation()
+    command = f"ulimit -n 6; exec {sys.executable} -m maps_data_registry wait {shlex.join(at(emulator))} {operation.id}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert os.strerror(errno.EMFILE) in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_module_is_the_command_and_its_help_imports_nothing_heavy() -> None:
@@ -325,8 +519,8 @@ def test_a_missing_extra_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch, 
 
 def test_another_missing_module_is_a_fault(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "maps_data_registry.cli.app")
-    monkeypatch.setitem(sys.modules, "shlex", None)
-    with pytest.raises(ModuleNotFoundError, match="shlex"):
+    monkeypatch.setitem(sys.modules, "maps_data_registry.cli.shell", None)
+    with pytest.raises(ModuleNotFoundError, match="shell"):
         run("--version")
 
 

@@ -1,12 +1,17 @@
 """What is handed over is read and judged before anything is sent."""
 
+import inspect
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from maps_data_registry import PollingPolicy, wait_for_operations_async
+from maps_data_registry.cli.inputs import Access, locate
+from maps_data_registry.cli.options import parse_duration
 from maps_data_registry.emulator import Namespace
 
 from .conftest import Run
@@ -42,7 +47,7 @@ def test_a_bad_line_is_named_and_nothing_is_asked(emulator: Namespace, run: Run,
     listed.write_text(f"# ids\n{operation.id}\nbad\n\nhttps://us.atlas.microsoft.com/dataRegistries/operations/{ID}\n")
     done = run(command, "--base-url", emulator.url, "--from", listed)
     assert (done.code, done.out) == (2, "")
-    elsewhere = "the Operation-Location is of https://us.atlas.microsoft.com:443, the client is connected to http://127"
+    elsewhere = "an Operation-Location of --geography us, not of http://127.0.0.1:"
     third, fifth = done.err.splitlines()
     assert third == f"maps-data-registry: {listed}:3: {BAD}"
     assert fifth.startswith(f"maps-data-registry: {listed}:5: {elsewhere}")
@@ -74,17 +79,21 @@ USAGE = [
     ([], "no operation given: name an id, an Operation-Location URL, - or --from FILE"),
     (["--from", "/nowhere"], "/nowhere: No such file or directory"),
     (["--from", "/"], "/: Is a directory"),
-    ([ID, "--base-url", "http://127.0.0.1:1"], "give --geography us|eu or --base-url URL, one of the two"),
-    ([ID, "--key-file", "/k", "--sas-file", "/s"], "/k: No such file or directory"),
-    ([ID, "--key-file", "/dev/null", "--sas-file", "/dev/null"], "give --key-file or --sas-file, not both"),
+    ([ID, "--base-url", "http://127.0.0.1:1"], "give --geography or --base-url, not both"),
+    ([ID, "--key-file", "/k", "--sas-file", "/s"], "give --key-file or --sas-file, not both"),
+    ([ID, "--key-file", "/k"], "/k: No such file or directory"),
     ([ID, "--key-file", "/dev/null"], "/dev/null: the subscription key is empty"),
-    ([ID, "--timeout", "0"], "timeout must be more than 0 seconds, or None for no limit"),
-    ([ID, "--timeout", "soon"], "Invalid value for '--timeout': soon"),
-    ([ID, "--interval", "-1"], "interval must be from 0 to 3.16224e+07, not -1.0"),
-    ([ID, "--concurrency", "0"], "Invalid value for '--concurrency': 0 is not in the range x>=1."),
-    ([ID, "--output", "xml"], "Invalid value for '--output': 'xml' is not one of 'text', 'json'."),
-    ([ID, "--results", "/"], "/: Is a directory"),
-    ([ID, "--key"], "No such option: --key"),
+    ([ID, "--quiet", "--verbose"], "give --quiet or --verbose, not both"),
+    ([ID, "--timeout", "0"], "'0' is no time at all: give more than 0, or none for no limit"),
+    ([ID, "--timeout", "soon"], "'soon' is not a duration: write 90s, 10m, 2h, 1h30m or a number of seconds, or none"),
+    ([ID, "--interval", "none"], "'none' is not a duration: write 90s, 10m, 2h, 1h30m or a number of seconds"),
+    ([ID, "--interval", "9999h"], "--interval must be from 0 to "),
+    ([ID, "--concurrency", "0"], "'0' is not a whole number from 1 up"),
+    ([ID, "--output", "xml"], "'xml' is not one of text, json"),
+    ([ID, "--results", "/"], "/: not a regular file"),
+    ([ID, "--results", "/dev/null"], "/dev/null: not a regular file"),
+    ([ID, "--results", "/nowhere/results"], "/nowhere/results: No such file or directory"),
+    ([ID, "--key"], "--key"),
 ]
 
 
@@ -92,18 +101,98 @@ USAGE = [
 def test_bad_usage_is_one_line(run: Run, arguments: list[str], told: str) -> None:
     done = run("wait", "--geography", "us", *arguments)
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"maps-data-registry: {told}")
+    assert done.err.startswith("maps-data-registry: ")
+    assert told in done.err
     assert done.err.count("\n") == 1
 
 
 def test_an_endpoint_is_needed_and_judged(run: Run) -> None:
-    assert run("wait", ID).err == "maps-data-registry: give --geography us|eu or --base-url URL, one of the two\n"
+    where = "an id does not say where the operation is: add --geography us or --geography eu, or --base-url URL"
+    assert run("wait", ID).err == f"maps-data-registry: {ID}: {where}\n"
     assert run("wait", ID, "--base-url", "http://maps.test").err.startswith(
-        "maps-data-registry: base_url must be https"
+        "maps-data-registry: --base-url must be https"
     )
-    assert "'--geography': 'fr' is not one of" in run("wait", ID, "--geography", "fr").err
-    assert run("wiat", ID).err == "maps-data-registry: No such command 'wiat'. Did you mean 'wait'?\n"
-    assert run().err == "maps-data-registry: Missing command.\n"
+    assert "'fr' is not one of us, eu" in run("wait", ID, "--geography", "fr").err
+    assert "'wiat'" in run("wiat", ID).err
+
+
+DURATIONS = [
+    ("90", 90.0),
+    ("0.5", 0.5),
+    ("90s", 90.0),
+    ("10m", 600.0),
+    ("2h", 7200.0),
+    ("1h30m", 5400.0),
+    ("1h0m1.5s", 3601.5),
+    ("0", 0.0),
+    ("", None),
+    ("-1", None),
+    ("1m1h", None),
+    ("1h30", None),
+    ("10 m", None),
+    ("10M", None),
+    ("1e3", None),
+    ("nan", None),
+    ("inf", None),
+    ("\u0663", None),
+]
+
+
+@pytest.mark.parametrize(("text", "seconds"), DURATIONS)
+def test_durations(text: str, seconds: float | None) -> None:
+    if seconds is not None:
+        assert parse_duration(text) == seconds
+        return
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration(text)
+
+
+def test_the_defaults_in_the_help_are_those_that_apply(run: Run) -> None:
+    text = " ".join(run("wait", "--help").out.split())
+    for option, seconds in (("--timeout", PollingPolicy().timeout), ("--interval", PollingPolicy().interval)):
+        told = re.search(rf"{option} .*?\[default: \(?(\w+)", text)
+        assert told
+        assert parse_duration(told[1]) == seconds
+    concurrency = inspect.signature(wait_for_operations_async).parameters["concurrency"].default
+    assert f"[default: {concurrency}]" in text
+
+
+LOCATION = "https://{}.atlas.microsoft.com/dataRegistries/operations/{}"
+OTHER = "1522b4fe-0539-4c6c-ba70-e35ec865d8e2"
+
+
+def endpoints(texts: list[str], geography: str | None = None) -> list[tuple[str, str]]:
+    clients = Access(geography, None, None, None).connect()
+    return [(found.id, found.endpoint) for found in locate([("", text) for text in texts], clients)]
+
+
+def test_a_location_names_its_geography() -> None:
+    us, eu = (f"https://{geography}.atlas.microsoft.com" for geography in ("us", "eu"))
+    assert endpoints([LOCATION.format("us", ID)]) == [(ID, us)]
+    assert endpoints([LOCATION.format("eu", ID), LOCATION.format("us", OTHER)]) == [(ID, eu), (OTHER, us)]
+    assert endpoints([ID, LOCATION.format("eu", OTHER)], "eu") == [(ID, eu), (OTHER, eu)]
+
+
+ELSEWHERE = [
+    (LOCATION.format("fr", ID), None, "not an Operation-Location of https://us.atlas.microsoft.com or https://eu"),
+    (LOCATION.format("us", ID).replace(".com", ".com.evil.test"), None, "not an Operation-Location of https://us"),
+    (LOCATION.format("us", ID).replace("https", "http"), None, "not an Operation-Location of https://us"),
+    (f"https://us.atlas.microsoft.com/{ID}", None, "not an Operation-Location of https://us"),
+    (LOCATION.format("eu", ID), "us", "an Operation-Location of --geography eu, not of https://us"),
+    (LOCATION.format("us", ID), "eu", "an Operation-Location of --geography us, not of https://eu"),
+]
+
+
+@pytest.mark.parametrize(("text", "geography", "told"), ELSEWHERE)
+def test_another_host_is_never_polled(run: Run, text: str, geography: str | None, told: str) -> None:
+    done = run("status", text, *(["--geography", geography] if geography else []))
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"maps-data-registry: {told}")
+
+
+def test_an_id_in_both_geographies_is_refused(run: Run) -> None:
+    done = run("status", LOCATION.format("us", ID), LOCATION.format("eu", ID.upper()))
+    assert (done.code, done.err) == (2, f"maps-data-registry: {ID.upper()} is named in both geographies\n")
 
 
 def test_a_credential_is_needed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,22 @@
 """The live table, drawn without a terminal on a clock of the test's own."""
 
+import asyncio
+import errno
 import io
+import os
+import signal
 import sys
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from maps_data_registry import OperationFailed, OperationUpdate
-from maps_data_registry.cli.live_table import Display
-from maps_data_registry.cli.output import Lines
+from maps_data_registry.cli.live_table import LiveTable
+from maps_data_registry.cli.output import Output
 from maps_data_registry.cli.records import Record, record_of
 from maps_data_registry_client.models import LongRunningOperationResult
 from tests.support import VirtualClock
@@ -31,14 +37,15 @@ def completed(name: str) -> Record:
     return Record(operation_id=name, outcome="completed", status="Completed", polls=3, elapsed=12.4)
 
 
-def display(names: list[str], time: VirtualClock, width: int = 90, height: int = 24) -> tuple[Display, io.StringIO]:
+def display(names: list[str], time: VirtualClock, width: int = 90, height: int = 24) -> tuple[LiveTable, io.StringIO]:
     written = io.StringIO()
     console = Console(file=written, force_terminal=True, width=width, height=height, color_system=None)
-    return Display(names, clock=time.clock, console=console), written
+    return LiveTable(names, clock=time.clock, console=console), written
 
 
-def drawn(shown: Display) -> list[str]:
-    console = shown._console
+def drawn(shown: LiveTable) -> list[str]:
+    size = shown._console.size
+    console = Console(file=io.StringIO(), width=size.width, height=size.height)
     with console.capture() as captured:
         console.print(shown.render())
     return [line.rstrip() for line in captured.get().splitlines()]
@@ -50,12 +57,34 @@ def test_a_row_for_each_operation(time: VirtualClock) -> None:
     shown.poll(update(first))
     shown.end(completed(third))
     time.now = 2.0
+    lines = drawn(shown)
+    assert "━" in lines[1]
+    assert [line.rstrip(" ━╸╺") for line in lines] == [  # how a bar ends differs between rich's releases
+        "operation                             status            polls  elapsed  next",
+        f"{first}  Running               2      7 s   6 s",
+        f"{second}  not polled",
+        f"{third}  Completed             3     12 s",
+        "3 operations: 1 completed, 1 running, 1 not polled, 2 s",
+    ]
+
+
+def test_forty_columns_are_enough(time: VirtualClock) -> None:
+    first, second, third = operations(3)
+    shown, _ = display([first, second, third], time, width=40, height=10)
+    shown.poll(update(first))
+    shown.poll(update(third, status=None, result=None, problem=ValueError("HTTP 503: busy, try again")))
+    failed = OperationFailed(
+        LongRunningOperationResult.from_dict({"status": "Failed", "error": {"code": "InvalidData"}})
+    )
+    shown.end(record_of(second, failed), failed)
     assert drawn(shown) == [
-        "operation                             status         polls  elapsed  next",
-        f"{first}  Running            2      7 s   6 s  ━━━━━━━━━━━━━━━",
-        f"{second}  not asked yet",
-        f"{third}  Completed          3     12 s",
-        "3 operations: 1 completed, 2 running, 2 s",
+        "operation status           elapsed next",
+        "00000000… Running              5 s  8 s",
+        "00000001… Failed               0 s",
+        "00000002… HTTP 503: busy,…     5 s  8 s",
+        "00000001… Failed: InvalidData (0 polls,…",
+        "3 operations: 1 failed, 1 running, 1",
+        "unanswered, 0 s",
     ]
 
 
@@ -65,7 +94,7 @@ def test_the_width_is_respected(time: VirtualClock, width: int) -> None:
     shown, _ = display(names, time, width=width)
     shown.poll(update(names[0], status="\x1b[31m" + "long " * 50))
     lines = drawn(shown)
-    assert max(map(len, lines)) <= min(width, 110)
+    assert max(map(len, lines)) <= width
     assert (names[0] in lines[1]) == (width >= 80)
     assert lines[1].startswith(names[0][:8])
     assert "\x1b" not in "".join(lines)
@@ -74,15 +103,49 @@ def test_the_width_is_respected(time: VirtualClock, width: int) -> None:
 def test_of_many_only_what_is_active(time: VirtualClock) -> None:
     names = operations(5000)
     shown, _ = display(names, time, height=10)
-    assert drawn(shown) == ["5000 operations: 5000 running, 0 s"]
+    assert drawn(shown)[-1] == "5000 operations: 5000 not polled, 0 s"
+    assert drawn(shown)[0].endswith("0/5000")
     for name in names[:4000]:
         shown.poll(update(name))
+    time.now = 10.0
     for name in names[:1000]:
         shown.end(completed(name))
     lines = drawn(shown)
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert lines[1].startswith(names[1000])
-    assert lines[-2:] == ["… and 2994 more in progress", "5000 operations: 1000 completed, 4000 running, 0 s"]
+    assert lines[-3] == "… and 2994 more in progress"
+    assert lines[-2].endswith(" 1000/5000 about 40 s left")
+    assert lines[-1] == "5000 operations: 1000 completed, 3000 running, 1000 not polled, 10 s"
+
+
+ESTIMATES = [(1.0, "about 99 s left"), (3.0, "about 5 min left"), (3600.0, "about 99 h left")]
+
+
+@pytest.mark.parametrize(("elapsed", "told"), ESTIMATES)
+def test_the_time_left_is_estimated_from_what_ended_in_this_run(time: VirtualClock, elapsed: float, told: str) -> None:
+    names = operations(200)
+    shown, _ = display(names, time)
+    for name in names[:100]:  # of a results file
+        shown.end(completed(name))
+    with shown:
+        assert "left" not in drawn(shown)[-2]
+        time.now = elapsed
+        shown.end(completed(names[100]))
+        assert told in drawn(shown)[-2]
+
+
+@pytest.mark.parametrize("height", [1, 2, 3, 5, 8, 24])
+@pytest.mark.parametrize("number", [1, 5, 300])
+def test_nothing_is_drawn_past_the_screen(time: VirtualClock, height: int, number: int) -> None:
+    names = operations(number)
+    shown, _ = display(names, time, height=height, width=100)
+    for name in names[1:]:
+        shown.poll(update(name))
+    for _ in range(30):
+        shown._messages.append(Text("a message"))
+    lines = drawn(shown)
+    assert len(lines) <= max(height, 4)
+    assert lines[-1].startswith(f"{number} operation")
 
 
 def test_a_transient_failure_shows_until_the_next_reply(time: VirtualClock) -> None:
@@ -102,7 +165,7 @@ def test_a_poll_that_is_due_has_no_time_left(time: VirtualClock) -> None:
     assert " 65 s   0 s" in drawn(shown)[1]
 
 
-def test_failures_stay_above_the_table(time: VirtualClock) -> None:
+def test_messages_are_shown_in_short_and_stay_whole(time: VirtualClock, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = operations(2)
     shown, written = display([first, second], time)
     error = {"code": "InvalidData", "details": [{"code": "Ring"}, {"code": "Id"}]}
@@ -110,48 +173,132 @@ def test_failures_stay_above_the_table(time: VirtualClock) -> None:
     with shown:
         shown.end(record_of(first, failed), failed)
         shown.say("a word between")
-    told = written.getvalue()
-    assert f"{first} Failed: InvalidData (0 polls, 0 s)\n  ├─ Ring\n  └─ Id\n" in told
-    assert "a word between\n" in told
-    assert told.count("├─ Ring") == 1
+        assert drawn(shown)[-3:-1] == [f"{first} Failed: InvalidData (0 polls, 0 s)", "a word between"]
+    shown.say("a word after")
+    assert capsys.readouterr().err == "a word after\n"
+    _, left, stays = written.getvalue().partition("\x1b[?1049l")
+    assert left
+    assert stays.startswith(
+        f"{first} Failed: InvalidData (0 polls, 0 s)\n  ├─ Ring\n  └─ Id\na word between\noperation"
+    )
+    assert f"{second}  not polled" in stays
+
+
+def test_a_terminal_that_is_gone_ends_nothing(time: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    [name] = operations(1)
+    shown, written = display([name], time)
+
+    def gone(_: str) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async def watch() -> None:
+        with anyio.move_on_after(0.3):
+            await shown.refresh()
+
+    monkeypatch.setattr(written, "write", gone)
+    with shown:
+        anyio.run(watch)
+        shown.end(completed(name))
+    assert shown.exit_code == 0
 
 
 def test_lines_of_many_tell_the_totals_from_time_to_time(
     time: VirtualClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = operations(100)
-    lines = Lines(names, clock=time.clock)
+    lines = Output(names, clock=time.clock)
     for name in names:
         time.now += 0.5
         lines.poll(update(name))
-    assert capsys.readouterr().err.splitlines() == ["100 operations: 100 running"] * 5
+    assert capsys.readouterr().err.splitlines() == [
+        f"100 operations: {polled} running, {100 - polled} not polled" for polled in (20, 40, 60, 80)
+    ] + ["100 operations: 100 running"]
 
 
 def test_lines_of_few_tell_each_poll(time: VirtualClock, capsys: pytest.CaptureFixture[str]) -> None:
     [name] = operations(1)
-    lines = Lines([name], clock=time.clock)
+    lines = Output([name], clock=time.clock)
     lines.poll(update(name))
     lines.poll(update(name, wait=None))
     assert capsys.readouterr().err == f"{name} Running (2 polls, 5 s), next poll in 8 s\n"
-    assert lines.running() == [name]
+    assert lines.unfinished() == [name]
 
 
-def test_json_at_a_terminal_goes_above_the_table(time: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("as_json", [True, False])
+def test_json_at_the_same_terminal_is_written_at_the_end(
+    time: VirtualClock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
     first, second = operations(2)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    for as_json in (True, False):
-        shown, written = display([first, second], time)
-        shown.as_json = as_json
+    shown, _ = display([first, second], time)
+    shown.as_json = as_json
+    with shown:
         shown.end(completed(first))
-        assert (completed(first).to_json() in written.getvalue().replace("\n", "")) == as_json
+        assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == (f"{completed(first).to_json()}\n" if as_json else "")
 
 
-def test_the_table_is_redrawn_at_an_even_pace(time: VirtualClock) -> None:
-    shown, written = display(operations(1), time)
+def test_the_table_is_redrawn_until_all_have_ended(time: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maps_data_registry.cli.live_table._REFRESH", 0.0)
+    [name] = operations(1)
+    shown, written = display([name], time)
 
     async def watch() -> None:
-        with shown, anyio.move_on_after(0.6):
-            await shown.refresh()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(shown.refresh)
+            while written.getvalue().count("1 operation: 1 not polled") < 4:
+                await anyio.lowlevel.checkpoint()
+            shown.end(completed(name))
 
-    anyio.run(watch)
-    assert written.getvalue().count("1 operation: 1 running") >= 3
+    with shown:
+        anyio.run(watch)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP])
+def test_the_screen_is_left_while_a_signal_takes_effect(
+    time: VirtualClock, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Here the signal has none, so that the table comes back, as it does after a stop."""
+    [name] = operations(1)
+    shown, written = display([name], time)
+    left = []
+
+    def take_effect(number: int) -> None:
+        left.append((number, written.getvalue()))
+        shown.end(completed(name))
+
+    async def watch() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(shown.refresh)
+            await anyio.lowlevel.checkpoint()
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(signal, "raise_signal", take_effect)
+    with shown:
+        anyio.run(watch)
+        [(raised, drawn)] = left
+        assert raised == number
+        assert drawn.endswith("\x1b[?1049l\x1b[?25h")
+        assert written.getvalue().removeprefix(drawn).startswith("\x1b[?1049h\x1b[H\x1b[?25l")
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored_stays_ignored(time: VirtualClock) -> None:
+    """As SIGHUP is under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    shown, _ = display([], time)
+    try:
+        anyio.run(shown.refresh)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_system_without_signal_handlers(time: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(asyncio.unix_events._UnixSelectorEventLoop, "add_signal_handler", none)
+    monkeypatch.setattr(asyncio.unix_events._UnixSelectorEventLoop, "remove_signal_handler", none)
+    shown, _ = display([], time)
+    anyio.run(shown.refresh)

@@ -3,16 +3,18 @@
 import errno
 import json
 import os
-import sys
 from pathlib import Path
 from uuid import uuid4
 
+import portalocker
 import pytest
 
+from maps_data_registry import OperationFailed
 from maps_data_registry.cli.inputs import UsageError
-from maps_data_registry.cli.records import Record
-from maps_data_registry.cli.results_file import Journal
+from maps_data_registry.cli.records import Record, record_of
+from maps_data_registry.cli.results_file import ResultsFile
 from maps_data_registry.emulator import Namespace
+from maps_data_registry_client.models import LongRunningOperationResult
 
 from .conftest import Run
 
@@ -29,15 +31,15 @@ def path(tmp_path: Path) -> Path:
 
 
 def written(path: Path, *records: Record) -> bytes:
-    with Journal(path) as journal:
+    with ResultsFile(path) as results:
         for one in records:
-            journal.append(one)
+            results.append(one)
     return path.read_bytes()
 
 
 def read(path: Path) -> list[Record]:
-    with Journal(path) as journal:
-        return list(journal.records.values())
+    with ResultsFile(path) as results:
+        return list(results.records.values())
 
 
 def test_what_was_written_is_read(path: Path) -> None:
@@ -51,8 +53,8 @@ def test_an_id_is_known_in_any_case(path: Path) -> None:
     one = record()
     written(path, one)
     path.write_text(path.read_text().replace(one.operation_id, one.operation_id.upper()))
-    with Journal(path) as journal:
-        assert list(journal.records) == [one.operation_id]
+    with ResultsFile(path) as results:
+        assert list(results.records) == [one.operation_id]
 
 
 def test_a_line_cut_off_anywhere_is_repaired(path: Path) -> None:
@@ -91,7 +93,7 @@ def test_another_file_is_refused_and_left_as_it_is(path: Path, content: bytes) -
     whole = written(path, record())
     path.write_bytes(whole + content)
     with pytest.raises(UsageError, match=r"results\.jsonl:2: not a line that --results has written"):
-        Journal(path)
+        ResultsFile(path)
     assert path.read_bytes() == whole + content
 
 
@@ -102,22 +104,42 @@ def test_members_of_a_later_version_are_no_fault(path: Path) -> None:
 
 
 def test_one_process_at_a_time(path: Path) -> None:
-    with Journal(path), pytest.raises(UsageError, match=r"results\.jsonl: another process is writing to it"):
-        Journal(path)
+    with ResultsFile(path), pytest.raises(UsageError, match=r"results\.jsonl: another process is writing to it"):
+        ResultsFile(path)
     assert read(path) == []
 
 
-def test_a_system_without_such_locks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "fcntl", None)
+def test_a_file_system_without_locks_is_warned_of(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lock(*_: object) -> None:
+        raise portalocker.LockException(OSError(errno.ENOLCK, "No locks available"))
+
+    monkeypatch.setattr(portalocker, "lock", lock)
     one = record()
     written(path, one)
     assert read(path) == [one]
+    assert "results.jsonl cannot be locked" in caplog.text
 
 
 def test_a_pipe_is_refused(path: Path) -> None:
     os.mkfifo(path)
-    with pytest.raises(UsageError, match=r"results\.jsonl: .*not seekable"):
-        Journal(path)
+    with pytest.raises(UsageError, match=r"results\.jsonl: not a regular file"):
+        ResultsFile(path)
+
+
+def test_nan_in_an_error_is_null(path: Path) -> None:
+    result = LongRunningOperationResult.from_dict(
+        json.loads('{"status": "Failed", "error": {"code": "A", "x": [NaN, Infinity, -1e999, 1.5]}}')
+    )
+    one = record_of(str(uuid4()), OperationFailed(result))
+    assert json.loads(one.to_json(), parse_constant=pytest.fail)["error"] == {"code": "A", "x": [None, None, None, 1.5]}
+    assert read_back(path, one.to_json().replace("1.5", "NaN")).error == {"code": "A", "x": [None] * 4}
+
+
+def read_back(path: Path, line: str) -> Record:
+    path.write_text(f"{line}\n")
+    return read(path)[0]
 
 
 def test_each_line_is_on_the_disk_before_the_next(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from maps_data_registry_client.api.data_registry import get_operation
+from maps_data_registry_contract import API_VERSION, GET_OPERATION
 
 OVERLAY = Path(__file__).parents[2] / "overlays" / "maps_data_registry"
 ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
@@ -21,8 +22,8 @@ def test_the_request_half_takes_what_the_overlay_gives() -> None:
 
 def test_the_request_half_gives_what_httpx_takes() -> None:
     request = httpx.Request(**get_operation._get_kwargs(ID))
-    assert (request.method, request.url.path) == ("GET", f"/dataRegistries/operations/{ID}")
-    assert request.url.params["api-version"] == "2023-06-01"
+    assert (request.method, request.url.path) == (GET_OPERATION.method, GET_OPERATION.path.format(operationId=ID))
+    assert request.url.params["api-version"] == API_VERSION
 
 
 @pytest.mark.parametrize("path", sorted(OVERLAY.rglob("*.py")), ids=lambda path: path.relative_to(OVERLAY).as_posix())

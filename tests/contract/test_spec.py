@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from document import follow, load, nodes
+from document import METHODS, follow, nodes
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from rules import load
 
 import maps_data_registry_schemas as schemas
 from maps_data_registry_client import models
@@ -16,6 +17,7 @@ from maps_data_registry_client.models import LongRunningOperationResult, LongRun
 SPEC = Path(__file__).parents[2] / "spec" / "data-registry.yaml"
 DOCUMENT = load(SPEC)
 GET_OPERATION = DOCUMENT["paths"]["/dataRegistries/operations/{operationId}"]["get"]
+OPERATIONS = [item[method] for item in DOCUMENT["paths"].values() for method in METHODS if method in item]
 
 
 def resolved(node: Any) -> Any:
@@ -25,8 +27,7 @@ def resolved(node: Any) -> Any:
 # Each example of each reply of each operation: its file, the reply's key, the reply.
 EXAMPLES = [
     pytest.param(example["$ref"], status, reply, id=f"{operation['operationId']}-{name}")
-    for item in DOCUMENT["paths"].values()
-    for operation in item.values()
+    for operation in OPERATIONS
     for status, reply in operation["responses"].items()
     for name, example in reply.get("content", {}).get("application/json", {}).get("examples", {}).items()
 ]
@@ -36,10 +37,10 @@ def test_the_document_is_valid_openapi() -> None:
     OpenAPIV31SpecValidator(DOCUMENT, base_uri=SPEC.as_uri()).validate()
 
 
+# What the documentation page says; of a list at least this, as everywhere here: an addition needs no edit.
 @pytest.mark.parametrize(
     ("place", "fact"),
     [
-        ("/openapi", "3.1.0"),
         ("/servers/0/url", "https://{geography}.atlas.microsoft.com"),
         ("/servers/0/variables/geography/enum", ["us", "eu"]),
         ("/components/parameters/OperationId/name", "operationId"),
@@ -52,48 +53,42 @@ def test_the_document_is_valid_openapi() -> None:
         ("/components/parameters/ApiVersion/name", "api-version"),
         ("/components/parameters/ApiVersion/in", "query"),
         ("/components/parameters/ApiVersion/required", True),
-        ("/components/parameters/ApiVersion/schema", {"type": "string", "default": "2023-06-01"}),
+        ("/components/parameters/ApiVersion/schema/default", DOCUMENT["info"]["version"]),
         ("/components/headers/RetryAfter/schema/type", "integer"),
         ("/components/headers/ErrorCode/schema/type", "string"),
         (
-            "/components/securitySchemes/AADToken/flows",
-            {
-                "implicit": {
-                    "authorizationUrl": "https://login.microsoftonline.com/common/oauth2/authorize",
-                    "scopes": {
-                        "https://atlas.microsoft.com/.default": "Everything the caller's roles allow on Azure Maps."
-                    },
-                }
-            },
+            "/components/securitySchemes/AADToken/flows/implicit/authorizationUrl",
+            "https://login.microsoftonline.com/common/oauth2/authorize",
         ),
+        ("/components/securitySchemes/AADToken/flows/implicit/scopes", ["https://atlas.microsoft.com/.default"]),
         ("/components/securitySchemes/ClientId/name", "x-ms-client-id"),
         ("/components/securitySchemes/SubscriptionKey/name", "subscription-key"),
         ("/components/securitySchemes/SasToken/name", "Authorization"),
+        ("/components/schemas/LongRunningOperationStatus/enum", ["Completed", "Failed", "Running"]),
     ],
 )
 def test_facts_of_the_reference(place: str, fact: object) -> None:
-    assert follow(f"#{place}", DOCUMENT, SPEC) == fact
+    found = follow(f"#{place}", DOCUMENT, SPEC)
+    assert set(fact) <= set(found) if isinstance(fact, list) else found == fact
 
 
-# At least what is documented, here and below: an addition to the contract needs no edit here.
 def test_the_operation_as_the_reference_has_it() -> None:
     assert {resolved(parameter)["name"] for parameter in GET_OPERATION["parameters"]} >= {"operationId", "api-version"}
     assert GET_OPERATION["responses"].keys() >= {"200", "default"}
     assert GET_OPERATION["responses"]["200"]["headers"].keys() >= {"Retry-After"}
     assert GET_OPERATION["responses"]["default"]["headers"].keys() >= {"x-ms-error-code"}
-    assert set(DOCUMENT["components"]["schemas"]["LongRunningOperationStatus"]["enum"]) >= {
-        "Completed",
-        "Failed",
-        "Running",
-    }
 
 
-def test_three_ways_in_entra_always_with_the_account_id() -> None:
-    assert GET_OPERATION["security"] == [
+@pytest.mark.parametrize(
+    "way",
+    [
         {"AADToken": ["https://atlas.microsoft.com/.default"], "ClientId": []},
         {"SubscriptionKey": []},
         {"SasToken": []},
-    ]
+    ],
+)
+def test_three_ways_in_entra_always_with_the_account_id(way: dict[str, list[str]]) -> None:
+    assert way in GET_OPERATION["security"]
 
 
 @pytest.mark.parametrize(
@@ -133,15 +128,17 @@ def test_examples_fit_the_reply_that_they_stand_for(file: str, status: str, repl
     assert str(example["x-status"]) == status or (status == "default" and 400 <= example["x-status"] <= 599)
     schema = {**reply["content"]["application/json"]["schema"], "components": DOCUMENT["components"]}
     OAS31Validator(schema).validate(example["value"])
-    declared = {**GET_OPERATION["responses"]["200"]["headers"], **reply.get("headers", {})}
+    assert example["x-source"].startswith(("The documentation page", "Invented"))
     for name, text in example["x-headers"].items():
-        header = resolved(declared[name])["schema"]
+        header = resolved(reply["headers"][name])["schema"]
         OAS31Validator(header).validate(int(text) if header["type"] == "integer" else text)
 
 
 @pytest.mark.parametrize(("file", "status", "reply"), EXAMPLES)
 def test_examples_survive_both_model_sets(file: str, status: str, reply: dict[str, Any]) -> None:
-    name = reply["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    name = reply["content"]["application/json"]["schema"].get("$ref", "").rpartition("/")[2]
+    if not name:
+        pytest.skip("a schema without a name has no class of its own name")
     value = follow(file, DOCUMENT, SPEC)["value"]
     assert client_round_trip(name, value) == value
     assert schemas_round_trip(name, value) == value
@@ -172,13 +169,13 @@ def test_what_the_wire_may_bring_survives_both_model_sets(name: str, payload: st
     assert schemas_round_trip(name, value) == value
 
 
-@pytest.mark.parametrize("word", list(LongRunningOperationStatus))
-def test_known_words_compare_equal_to_enum_members(word: LongRunningOperationStatus) -> None:
-    payload = {"status": word.value}
-    assert LongRunningOperationResult.from_dict(payload).status is word
+@pytest.mark.parametrize("status", list(LongRunningOperationStatus))
+def test_known_statuses_compare_equal_to_enum_members(status: LongRunningOperationStatus) -> None:
+    payload = {"status": status.value}
+    assert LongRunningOperationResult.from_dict(payload).status is status
     # pydantic keeps the string, which fits the open set just as well.
-    status = schemas.LongRunningOperationResult.model_validate(payload).status
-    assert status == schemas.LongRunningOperationStatus(word)
+    found = schemas.LongRunningOperationResult.model_validate(payload).status
+    assert found == schemas.LongRunningOperationStatus(status)
 
 
 def test_an_absent_error_is_not_a_null_one() -> None:

@@ -19,12 +19,12 @@ T = TypeVar("T", bound="LongRunningOperationResult")
 
 @_attrs_define
 class LongRunningOperationResult:
-    """What the service knows of a long-running operation.
+    """The status of a long-running operation.
 
     Attributes:
-        id (str | Unset): The id of the operation that was asked about.
-        status (LongRunningOperationStatus | str | Unset): How far the operation is; known words are listed, others may
-            come.
+        id (str | Unset): The id of the operation.
+        status (LongRunningOperationStatus | str | Unset): The status of the operation. Known ones are listed, others
+            may be added.
         error (MapsErrorDetail | None | Unset): Why the operation failed; absent or null unless it did.
     """
 

@@ -21,11 +21,11 @@ class MapsErrorDetail:
     """One error, with the errors that led to it.
 
     Attributes:
-        code (str | Unset): A short word for programs, out of a set that the service defines.
-        message (str | Unset): A sentence for people.
+        code (str | Unset): One of a set of error codes that the service defines.
+        message (str | Unset): A description for people.
         target (str | Unset): What the error is about, such as the name of a field.
-        details (list[MapsErrorDetail] | None | Unset): The errors behind this one.
-        innererror (MapsInnerError | None | Unset): The same error, told more precisely.
+        details (list[MapsErrorDetail] | None | Unset): The errors that led to this one.
+        innererror (MapsInnerError | None | Unset): More specific information about this error.
     """
 
     code: str | Unset = UNSET

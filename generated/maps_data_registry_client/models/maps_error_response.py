@@ -18,7 +18,7 @@ T = TypeVar("T", bound="MapsErrorResponse")
 
 @_attrs_define
 class MapsErrorResponse:
-    """The body that every refused Azure Maps request shares.
+    """The body that Azure Maps APIs answer failed requests with.
 
     Attributes:
         error (MapsErrorDetail | None | Unset): What went wrong.

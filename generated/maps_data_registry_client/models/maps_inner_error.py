@@ -14,11 +14,11 @@ T = TypeVar("T", bound="MapsInnerError")
 
 @_attrs_define
 class MapsInnerError:
-    """A more precise account of an error, possibly with a still more precise one inside.
+    """More specific information about an error, possibly with still more specific information inside.
 
     Attributes:
-        code (str | Unset): A code more specific than that of the error around it.
-        innererror (MapsInnerError | None | Unset): The next, more precise account.
+        code (str | Unset): A more specific error code.
+        innererror (MapsInnerError | None | Unset): Still more specific information.
     """
 
     code: str | Unset = UNSET

@@ -68,7 +68,11 @@ class DataRegistryOperationTrigger(BaseTrigger):
         # Past the due time, another triggerer may have polled before it died: the whole pause is left once more.
         wait = self.due - now if now <= self.due else self.due - self.started
         return OperationUpdate(
-            operation_id=self.operation_id, wait=wait, polls=1, elapsed=now - self.started, result=from_json(self.result)
+            operation_id=self.operation_id,
+            wait=wait,
+            polls=1,
+            elapsed=now - self.started,
+            result=from_json(self.result),
         )
 
 

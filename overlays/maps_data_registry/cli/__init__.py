@@ -1,19 +1,35 @@
 """The command `maps-data-registry`. Nothing heavy is imported before it is used."""
 
+import signal
 import sys
+
+from .exit_codes import Exit
 
 
 def main() -> int:
     """Run the command that the process was started for, and return its exit code."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None  # what a finalizer raises is no news
     try:
         from .app import run
 
         return run()
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in {"rich", "typer"}:
+        if (missing.name or "").partition(".")[0] not in {"portalocker", "rich", "typer"}:
             raise
-        sys.stderr.write("maps-data-registry: the command is an extra: pip install 'maps-data-registry[cli]'\n")
-        return 2
-    except KeyboardInterrupt:  # while modules are imported
-        sys.stderr.write("maps-data-registry: interrupted\n")
-        return 130
+        return _end(Exit.USAGE, "the command is an extra: pip install 'maps-data-registry[cli]'")
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, KeyboardInterrupt):  # up to Python 3.11, one inside a class statement
+            raise
+        return _end(Exit.INTERRUPTED, "interrupted")
+    except KeyboardInterrupt:  # while modules are imported, too
+        return _end(Exit.INTERRUPTED, "interrupted")
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a late Ctrl+C ends the process, not in a traceback
+        sys.unraisablehook = hook
+
+
+def _end(code: Exit, reason: str) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.stderr is not None:
+        sys.stderr.write(f"maps-data-registry: {reason}\n")
+    return code

@@ -2,134 +2,205 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
 
-from maps_data_registry.errors import DataRegistryError, OperationFailed
-from maps_data_registry.polling.many import wait_for_operations_async
-from maps_data_registry.polling.operations import watch_operation
-from maps_data_registry.polling.policy import OperationUpdate, PollingPolicy, timeout_seconds
+from maps_data_registry import (
+    DEFAULT,
+    DataRegistryError,
+    OperationFailed,
+    OperationUpdate,
+    PollingPolicy,
+    UnrecognizedStatus,
+    get_operation,
+    wait_for_operations_async,
+)
 from maps_data_registry_client import AuthenticatedClient
 
-from .inputs import Access, UsageError, read_operations
+from .exit_codes import Exit
+from .inputs import Access, Operation, UsageError, locate, read_texts
 from .logs import logging_to
-from .output import Lines, is_terminal
-from .records import Exit, record_of
-from .results_file import Journal
+from .options import Options
+from .output import Output
+from .records import record_of
+from .results_file import ResultsFile
+from .streams import is_terminal
 
-FEW = 10
-"""Operations that are named at the end, where there may be thousands."""
-
-
-def status(access: Access, arguments: Iterable[str], file: Path | None, *, as_json: bool, verbose: bool) -> Exit:
-    """Ask about each operation once, one after the other."""
-    lines = Lines(read_operations(arguments, file, access.endpoint()), as_json=as_json)
-    with logging_to(lines.say, verbose=verbose, secrets=access.secrets()), access.connect() as client, lines:
-        for name in lines.operations:
-            seen = _ask(client, name)
-            lines.end(record_of(name, seen), seen)
-    return lines.exit_code
+MAX_NAMED = 10
+"""Unfinished operations up to which each is named at the end."""
 
 
-def _ask(client: AuthenticatedClient, name: str) -> OperationUpdate | DataRegistryError:
-    once = PollingPolicy(retries=0)
+def status(options: Options) -> Exit:
+    """Poll each operation once, one after the other."""
+    access, clients, operations = _prepare(options)
+    output = Output([operation.id for operation in operations], as_json=options.output == "json", quiet=options.quiet)
+    with (
+        logging_to(output.say, verbose=options.verbose, secrets=access.secrets()),
+        contextlib.ExitStack() as opened,
+        output,
+    ):
+        for client in clients.values():
+            opened.enter_context(client)
+        try:
+            for operation in operations:
+                seen = _poll(clients[operation.endpoint], operation.id)
+                output.end(record_of(operation.id, seen), seen)
+        except KeyboardInterrupt:
+            output.say(f"interrupted: {len(output.records)} of {len(operations)} polled")
+            return Exit.INTERRUPTED
+    return output.exit_code
+
+
+def _poll(client: AuthenticatedClient, name: str) -> OperationUpdate | DataRegistryError:
     try:
-        update = next(watch_operation(client, name, policy=once))
+        update = get_operation(client, name)
     except DataRegistryError as error:
         return error
-    if update.result is None or update.status not in once.failed:
+    if isinstance(update.problem, UnrecognizedStatus):
+        return update.problem
+    if update.result is None or PollingPolicy().meaning_of(update.status) != "failed":
         return update
-    failed = OperationFailed(update.result)
-    failed.polls, failed.elapsed = update.polls, update.elapsed
-    return failed
+    return OperationFailed(update.result).with_account(name, update.result, update.polls, update.elapsed)
 
 
 @frozen(kw_only=True)
 class Wait:
-    """A wait for operations, with the options of the command."""
+    """A wait for operations, with the options of the command. None stands for the default of `PollingPolicy`."""
 
+    options: Options
     timeout: float | None
-    interval: float
+    interval: float | None
     concurrency: int
     results: Path | None
-    as_json: bool
     progress: bool
-    verbose: bool
 
-    def run(
-        self, access: Access, arguments: Iterable[str], file: Path | None, go_on: Callable[[Sequence[str]], str]
-    ) -> Exit:
-        """Wait until each operation has ended or had its time. *go_on* is the command that waits for the others."""
+    def run(self, command_for: Callable[[Sequence[str]], str]) -> Exit:
+        """Wait until each operation has ended or timed out.
+
+        *command_for* returns the command that waits for the given ones.
+        """
         policy = self._policy()
-        lines = self._lines(read_operations(arguments, file, access.endpoint()))
+        access, clients, operations = _prepare(self.options)
+        output = self._output([operation.id for operation in operations])
+        code: Exit | None = None
         with (
-            logging_to(lines.say, verbose=self.verbose, secrets=access.secrets()),
-            contextlib.nullcontext() if self.results is None else Journal(self.results) as journal,
+            logging_to(output.say, verbose=self.options.verbose, secrets=access.secrets()),
+            contextlib.nullcontext() if self.results is None else ResultsFile(self.results) as results,
+            contextlib.suppress(KeyboardInterrupt),
         ):
-            client = access.connect()
-            try:
-                with lines:
-                    if pending := _unknown(lines, journal):
-                        asyncio.run(self._wait(client, policy, pending, lines, journal))
-                code, running = lines.exit_code, "still running"
-            except KeyboardInterrupt:
-                code, running = Exit.INTERRUPTED, "interrupted; still running"
-        if left := lines.running():
-            shown = [f"  {name} {lines.standing(name)}" for name in left[:FEW]]
-            more = [f"  … and {len(left) - FEW} more"] if len(left) > FEW else []
-            head = f"{running}: {len(left)} of {len(lines.operations)}"
-            lines.say("\n".join([head, *shown, *more, f"to go on: {go_on(left)}"]))
-        return code
+            with output:
+                pending = [operation for operation in operations if not _has_ended(operation, output, results)]
+                if pending:
+                    with asyncio.Runner() as runner:
+                        runner.get_loop().set_exception_handler(lambda *_: None)  # of tasks that are cut off
+                        runner.run(self._wait(clients, policy, pending, output, results))
+            code = output.exit_code
+        if code in {None, Exit.RUNNING}:
+            self._report_unfinished(operations, output, command_for, interrupted=code is None)
+        return Exit.INTERRUPTED if code is None else code
 
     def _policy(self) -> PollingPolicy:
+        policy = PollingPolicy()
+        if self.interval is None:
+            return policy
         try:
-            timeout_seconds(self.timeout)
-            policy = PollingPolicy(interval=self.interval)
+            return evolve(policy, interval=self.interval, max_interval=max(policy.max_interval, self.interval))
         except ValueError as error:
-            raise UsageError(str(error)) from error
-        return evolve(policy, max_interval=max(policy.max_interval, self.interval))
+            raise UsageError(f"--{error}") from error
 
-    def _lines(self, operations: Sequence[str]) -> Lines:
-        if not (self.progress and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"):
-            return Lines(operations, as_json=self.as_json)
-        from .live_table import Display  # rich: not where nobody sees it
+    def _output(self, names: Sequence[str]) -> Output:
+        plain = self.options.quiet or self.options.verbose or not self.progress
+        if plain or not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
+            return Output(names, as_json=self.options.output == "json", quiet=self.options.quiet)
+        from .live_table import LiveTable  # rich: only where it is seen
 
-        return Display(operations, as_json=self.as_json)
+        return LiveTable(names, as_json=self.options.output == "json")
 
     async def _wait(
         self,
+        clients: Mapping[str, AuthenticatedClient],
+        policy: PollingPolicy,
+        operations: Sequence[Operation],
+        output: Output,
+        results: ResultsFile | None,
+    ) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(output.refresh())
+                for endpoint, client in clients.items():
+                    if names := [operation.id for operation in operations if operation.endpoint == endpoint]:
+                        tasks.create_task(self._wait_at(client, policy, names, output, results))
+        except BaseExceptionGroup as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
+
+    async def _wait_at(
+        self,
         client: AuthenticatedClient,
         policy: PollingPolicy,
-        operations: Sequence[str],
-        lines: Lines,
-        journal: Journal | None,
+        names: Sequence[str],
+        output: Output,
+        results: ResultsFile | None,
     ) -> None:
         outcomes = wait_for_operations_async(
             client,
-            operations,
+            names,
             concurrency=self.concurrency,
-            timeout=self.timeout,
+            timeout=DEFAULT if self.timeout is None else None if self.timeout == math.inf else self.timeout,
             policy=policy,
-            on_update=lines.poll,
+            on_update=output.poll,
         )
-        async with client, outcomes, contextlib.AsyncExitStack() as stack:
-            stack.callback(asyncio.create_task(lines.refresh()).cancel)
+        async with client, outcomes:
             async for outcome in outcomes:
                 name = str(outcome.operation_id)
-                record = record_of(name, outcome.error or lines.polled[name][0])
-                if journal and record.ended:
-                    journal.append(record)
-                lines.end(record, outcome.error)
+                record = record_of(name, outcome.error or output.polled[name][0])
+                if results and record.ended:
+                    results.append(record)
+                output.end(record, outcome.error)
+
+    def _report_unfinished(
+        self,
+        operations: Sequence[Operation],
+        output: Output,
+        command_for: Callable[[Sequence[str]], str],
+        *,
+        interrupted: bool,
+    ) -> None:
+        left = set(output.unfinished())
+        unfinished = [operation for operation in operations if operation.id in left]
+        of = f"{len(unfinished)} of {len(operations)}"
+        output.say(f"interrupted: {of} not ended" if interrupted else f"still running: {of}")
+        for operation in unfinished[:MAX_NAMED]:
+            output.say(f"  {operation.id} {output.standing(operation.id)}")
+        if len(unfinished) > MAX_NAMED:
+            output.say(f"  … and {len(unfinished) - MAX_NAMED} more")
+        if interrupted and unfinished and self.results is None:
+            output.say("hint: with --results FILE, the same command polls only what has not ended")
+        if unfinished:
+            output.say(f"to go on: {command_for([operation.text for operation in unfinished])}")
 
 
-def _unknown(lines: Lines, journal: Journal | None) -> list[str]:
-    """The operations of which the journal knows no end. Those of which it does are told of."""
-    known = journal.records if journal else {}
-    for name in lines.operations:
-        if name.lower() in known:
-            lines.end(evolve(known[name.lower()], operation_id=name))
-    return [name for name in lines.operations if name not in lines.records]
+def _prepare(options: Options) -> tuple[Access, dict[str, AuthenticatedClient], list[Operation]]:
+    if options.quiet and options.verbose:
+        raise UsageError("give --quiet or --verbose, not both")
+    texts = list(read_texts(options.operations or (), options.from_file))
+    if not texts:
+        raise UsageError("no operation given: name an id, an Operation-Location URL, - or --from FILE")
+    access = Access(options.geography, options.base_url, options.key_file, options.sas_file)
+    clients = access.connect()
+    return access, clients, locate(texts, clients)
+
+
+def _has_ended(operation: Operation, output: Output, results: ResultsFile | None) -> bool:
+    """Whether an operation's end is in the results file; it is then reported."""
+    record = results.records.get(operation.id.lower()) if results else None
+    if record is not None:
+        output.end(evolve(record, operation_id=operation.id))
+    return record is not None

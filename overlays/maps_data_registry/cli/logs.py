@@ -1,4 +1,4 @@
-"""What the package, httpx and Python warn of or log, line by line, without secrets."""
+"""What this package, httpx and others log, line by line, without secrets."""
 
 import contextlib
 import logging
@@ -17,7 +17,7 @@ class _Masked(logging.Handler):
         self._secrets = secrets
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = _IN_HEADERS.sub(r"\1\2***", self.format(record))
+        line = _IN_HEADERS.sub(r"\1\2***", f"{record.levelname} {record.name}: {record.getMessage()}")  # no traceback
         for secret in self._secrets:
             line = line.replace(secret, "***")
         self._say(one_line(line))
@@ -27,7 +27,6 @@ class _Masked(logging.Handler):
 def logging_to(say: Callable[[str], object], *, verbose: bool, secrets: Sequence[str]) -> Iterator[None]:
     """Hand every warning to *say*, and with *verbose* each request and each decision."""
     handler = _Masked(say, secrets)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in ("maps_data_registry", "httpx")]
     before = [logger.level for logger in loggers]
     logging.getLogger().addHandler(handler)

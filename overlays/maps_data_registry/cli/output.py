@@ -1,13 +1,12 @@
-"""A wait in plain lines: results on standard output, everything else on standard error."""
+"""Output in plain lines: results on standard output, everything else on standard error."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Self, TextIO
-
-import anyio
-import typer
+from typing import Self
 
 from maps_data_registry.errors import (
     AuthenticationFailed,
+    DataRegistryError,
     InvalidResponse,
     OperationNotFound,
     TokenUnavailable,
@@ -15,25 +14,40 @@ from maps_data_registry.errors import (
 from maps_data_registry.polling.policy import Clock, OperationUpdate
 from maps_data_registry.text import one_line
 
-from .records import OUTCOMES, Exit, Record, count, totals
+from .exit_codes import Exit
+from .records import OUTCOMES, Record, count
+from .streams import write_note, write_result
 
-_WITH_ADVICE = (AuthenticationFailed, OperationNotFound, InvalidResponse, TokenUnavailable)
-_FEW = 10  # operations of which each poll is told
+_MAX_FOLLOWED = 10  # operations up to which each poll is reported
 _PAUSE = 10.0  # seconds between two lines of totals, where there are more
 
+_STATES = (*OUTCOMES, "unanswered", "not polled")
 
-class Lines:
-    """What is known of each operation, told line by line."""
+_HINTS: dict[type[DataRegistryError], str] = {
+    AuthenticationFailed: "check that the credential belongs to an account of this geography, that keys or SAS tokens "
+    "are not switched off on the account, and that AZURE_MAPS_CLIENT_ID is the Maps account's client id, not the app's",
+    OperationNotFound: "check the id, and that the geography is the one that the data was registered in",
+    InvalidResponse: "check whether something between this machine and the service answers in its place",
+    TokenUnavailable: "sign in where azure-identity looks for it, for example with az login",
+}
 
-    def __init__(self, operations: Sequence[str], *, as_json: bool = False, clock: Clock = Clock()) -> None:
-        self.operations = operations
+
+class Output:
+    """What is known of each operation, and the lines that report it."""
+
+    def __init__(
+        self, ids: Sequence[str], *, as_json: bool = False, quiet: bool = False, clock: Clock = Clock()
+    ) -> None:
+        self.ids = ids
+        """The ids of the operations."""
         self.records: dict[str, Record] = {}
-        """The operations that are not asked about any more."""
+        """Those that are not polled any more."""
         self.polled: dict[str, tuple[OperationUpdate, float]] = {}
         """The others, with the last poll and when it came, on the clock's monotonic scale."""
         self.as_json = as_json
+        self.quiet = quiet
         self.now = clock.monotonic
-        self._quiet_until = self.now() + _PAUSE
+        self._next_totals = self.now() + _PAUSE
         self._hints: dict[str, None] = {}  # in order, each once
 
     def __enter__(self) -> Self:
@@ -41,18 +55,17 @@ class Lines:
 
     def __exit__(self, *exc: object) -> None:
         """Sum up."""
-        if len(self.operations) > 1:
-            self.say(self.totals)
-        self.give_hints()
+        if len(self.ids) > 1:
+            self.note(self.totals)
+        self.note_hints()
 
-    def give_hints(self) -> None:
+    def note_hints(self) -> None:
         """Say what may help, once for all operations that it may help."""
         for hint in self._hints:
-            self.say(f"hint: {hint}")
+            self.note(f"hint: {hint}")
 
     async def refresh(self) -> None:
-        """Show how time passes, until cancelled."""
-        await anyio.sleep_forever()
+        """Show how time passes, until all operations have ended. Plain lines do not."""
 
     def poll(self, update: OperationUpdate) -> None:
         """Take in a poll."""
@@ -61,34 +74,45 @@ class Lines:
             self.show_poll(update, update.wait)
 
     def end(self, record: Record, seen: object = None) -> None:
-        """Take in how the wait for an operation ended; of an error, more is told than the record holds."""
+        """Take in how the wait for an operation ended; an error says more than the record holds."""
         self.records[record.operation_id] = record
         self.polled.pop(record.operation_id, None)
-        if isinstance(seen, _WITH_ADVICE):
-            self._hints[seen.advice] = None
+        if hint := next((hint for kind, hint in _HINTS.items() if isinstance(seen, kind)), None):
+            self._hints[hint] = None
         self.show_end(record, getattr(seen, "tree", ""))
 
     def show_poll(self, update: OperationUpdate, wait: float) -> None:
-        """Tell of each poll of a few operations; of many, how they stand from time to time."""
-        if len(self.operations) <= _FEW:
+        """Report each poll of a few operations; of many, the totals from time to time."""
+        if len(self.ids) <= _MAX_FOLLOWED:
             polls = f"{count(update.polls, 'poll')}, {update.elapsed:.0f} s"
-            self.say(f"{update.operation_id} {self.standing(update.operation_id)} ({polls}), next poll in {wait:.0f} s")
-        elif self.now() >= self._quiet_until:
-            self._quiet_until = self.now() + _PAUSE
-            self.say(self.totals)
+            self.note(
+                f"{update.operation_id} {self.standing(update.operation_id)} ({polls}), next poll in {wait:.0f} s"
+            )
+        elif self.now() >= self._next_totals:
+            self._next_totals = self.now() + _PAUSE
+            self.note(self.totals)
 
     def show_end(self, record: Record, tree: str) -> None:
-        """Tell of an operation's end on standard output."""
-        typer.echo(record.to_json() if self.as_json else told(record, tree))
+        """Report an operation's end on standard output."""
+        write_result(record.to_json() if self.as_json else with_tree(record, tree))
+
+    def note(self, line: str) -> None:
+        """Report something that `--quiet` leaves out."""
+        if not self.quiet:
+            self.say(line)
 
     def say(self, line: str) -> None:
-        """Tell something that is no result."""
-        typer.echo(line, err=True)
+        """Report something that is no result."""
+        write_note(line)
 
     @property
     def totals(self) -> str:
-        """How many came to what, in one line."""
-        return totals(self.records.values(), len(self.operations))
+        """How many came to what: `4 operations: 1 completed, 1 failed, 1 running, 1 not polled`."""
+        tally = Counter(record.outcome for record in self.records.values())
+        tally.update("running" if update.result else "unanswered" for update, _ in self.polled.values())
+        tally["not polled"] = len(self.ids) - tally.total()
+        parts = ", ".join(f"{tally[state]} {state}" for state in _STATES if tally[state])
+        return f"{count(len(self.ids), 'operation')}: {parts}"
 
     @property
     def exit_code(self) -> Exit:
@@ -96,24 +120,19 @@ class Lines:
         return max(OUTCOMES[record.outcome] for record in self.records.values())
 
     def standing(self, name: str) -> str:
-        """How an operation stands: the service's last word, or what came instead of it."""
+        """How an operation stands: its last status, or what came instead of one."""
         if name in self.records:
             return one_line(self.records[name].status or self.records[name].outcome)
         if name not in self.polled:
-            return "not asked yet"
+            return "not polled"
         update = self.polled[name][0]
-        return one_line(str(update.problem.args[0] if update.problem else update.status))
+        return one_line(str(update.problem.args[0] if update.problem else update.status or "running"))
 
-    def running(self) -> list[str]:
+    def unfinished(self) -> list[str]:
         """The operations whose end is still to come."""
-        return [name for name in self.operations if name not in self.records or self.records[name].outcome == "running"]
+        return [name for name in self.ids if name not in self.records or self.records[name].outcome == "running"]
 
 
-def told(record: Record, tree: str) -> str:
-    """A record with the details of its error below it."""
+def with_tree(record: Record, tree: str) -> str:
+    """A record's line with the details of its error below it."""
     return "\n".join([record.line, *(f"  {line}" for line in tree.splitlines()[1:])])
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person sees what is written to a stream, which is None where it was closed from the start."""
-    return stream is not None and stream.isatty()

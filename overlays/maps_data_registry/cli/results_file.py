@@ -1,22 +1,29 @@
-"""The file of `--results`: one line for each operation that has ended, on the disk before it is told of."""
+"""The file of `--results`: one line for each operation that has ended, on the disk before it is reported."""
 
+import logging
 import os
+import stat
 from pathlib import Path
 from typing import Self
 
+import portalocker
+
 from .inputs import UsageError
 from .records import Record
+from .streams import naming
 
 _BEGINNING = b'{"operation_id": "'  # of every line
+_log = logging.getLogger(__name__)
 
 
-class Journal:
+class ResultsFile:
     """A file of records, open for more of them, and for no other process.
 
-    A last line that a crash cut off is completed if only its end of line is missing, else taken away.
+    A last line that a crash cut off is completed if only its end of line is missing, else removed.
 
     Raises:
-        UsageError: if the file cannot be opened, is in use, or holds what is no record; it is then left as it is.
+        UsageError: if it is no regular file, cannot be opened, is in use, or holds something that is no record; the
+            file is then left as it is.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,12 +31,15 @@ class Journal:
         """What was in the file, by operation id in lower case."""
         self._path = path
         try:
+            if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+                raise UsageError(f"{path}: not a regular file")
             self._file = path.open("a+b")
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror or error}") from error
+            raise UsageError(f"{path}: {error.strerror}") from error
         try:
             self._lock()
-            self._read()
+            with naming(str(path)):
+                self._read()
         except BaseException:
             self._file.close()
             raise
@@ -49,35 +59,33 @@ class Journal:
         self._write(record.to_json().encode() + b"\n")
 
     def _lock(self) -> None:
-        """The lock goes with the process, however that ends."""
+        """Lock the file until it is closed, or the process ends, however that happens."""
         try:
-            import fcntl
-        except ImportError:  # Windows
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            portalocker.lock(self._file, portalocker.LOCK_EX | portalocker.LOCK_NB)
+        except portalocker.AlreadyLocked as error:
             raise UsageError(f"{self._path}: another process is writing to it") from error
+        except portalocker.LockException as error:  # some network file systems have no locks
+            _log.warning("%s cannot be locked, so let no other process write to it: %s", self._path, error)
 
     def _read(self) -> None:
         self._file.seek(0)
         *lines, tail = self._file.read().split(b"\n")
         for number, line in enumerate(lines, start=1):
-            self._keep(line, number)
+            self._take(line, number)
         if tail:
-            self._mend(tail, number=len(lines) + 1)
+            self._repair(tail, number=len(lines) + 1)
 
-    def _keep(self, line: bytes, number: int) -> None:
+    def _take(self, line: bytes, number: int) -> None:
         try:
             record = Record.from_json(line)
         except ValueError as error:
             raise UsageError(f"{self._path}:{number}: not a line that --results has written") from error
         self.records[record.operation_id.lower()] = record
 
-    def _mend(self, tail: bytes, number: int) -> None:
+    def _repair(self, tail: bytes, number: int) -> None:
         is_ours = tail.startswith(_BEGINNING) or _BEGINNING.startswith(tail)
         try:
-            self._keep(tail, number)
+            self._take(tail, number)
         except UsageError:
             if not is_ours and tail.strip(b"\0"):  # some file systems fill up with zeros what a power cut took
                 raise
@@ -86,10 +94,7 @@ class Journal:
             self._write(b"\n")
 
     def _write(self, data: bytes) -> None:
-        try:
+        with naming(str(self._path)):
             self._file.write(data)
             self._file.flush()
             os.fsync(self._file.fileno())
-        except OSError as error:
-            error.filename = str(self._path)
-            raise

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .journal import Entry
-    from .namespace import Namespace, Operation
+    from .namespace import Namespace
+    from .operation import Operation
     from .options import OPTIONS
     from .scenarios import NAMES, Scenario
     from .server import Emulator, serve
@@ -33,7 +34,7 @@ _MODULES = {
     "Emulator": "server",
     "Entry": "journal",
     "Namespace": "namespace",
-    "Operation": "namespace",
+    "Operation": "operation",
     "Scenario": "scenarios",
     "serve": "server",
 }

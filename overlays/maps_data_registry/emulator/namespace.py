@@ -4,7 +4,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -12,61 +12,16 @@ from uuid import uuid4
 
 import anyio
 import anyio.lowlevel
-from starlette.responses import Response
 
 from maps_data_registry.polling.policy import Clock
 from maps_data_registry_contract import GET_OPERATION, OPERATION_ID_PATTERN
-from maps_data_registry_schemas import LongRunningOperationResult
 
-from .faults import Poll, retry_after
 from .journal import Entry
+from .operation import Operation, Registration
 from .scenarios import Scenario
 
 JOURNAL = 10_000
 GUID = re.compile(OPERATION_ID_PATTERN)
-
-
-@dataclass(slots=True)
-class Operation:
-    """A register or replace request that is being carried out."""
-
-    id: str
-    location: str
-    """Its `Operation-Location`: an absolute URL without api-version."""
-    scenario: Scenario
-    started: float
-    """Seconds on the emulator's clock."""
-    polls: int = 0
-    outcome: str = "Registered"
-    """The outcome of the last poll, as in the journal."""
-    due: float = 0.0
-    """When the next poll is not early any more."""
-    result: LongRunningOperationResult | None = None
-    """How the operation ended, once a poll has been answered with it."""
-
-    def answer(self, entry: Entry, date: float) -> Response:
-        """Answer one poll, and record in the journal's entry how."""
-        self.polls += 1
-        poll = Poll(self.id, self.polls, entry.at - self.started, date)
-        entry.operation_id, entry.poll, entry.early = self.id, self.polls, entry.at < self.due
-        self.outcome, reply = self.scenario.answer(poll)
-        if self.polls > self.scenario.strikes:
-            self.result = self.scenario.result(poll)
-        entry.outcome = self.outcome
-        asked = retry_after(self.scenario, poll).items()
-        entry.pause = self.scenario.retry_after if asked and asked <= set(reply.headers.items()) else 0
-        self.due = entry.at + entry.pause
-        return reply
-
-
-@dataclass(slots=True)
-class Registration:
-    """A data registry, as it was registered or last replaced."""
-
-    udid: str
-    data: dict[str, Any]
-    """The members that the request gave."""
-    operation: Operation
 
 
 class Namespace:
@@ -188,7 +143,7 @@ class Namespace:
         """The whole state, ready for JSON."""
         return {
             "now": self.now(),
-            "operations": [_plain_operation(operation) for operation in list(self.operations.values())],
+            "operations": [operation.snapshot() for operation in list(self.operations.values())],
             "entries": [asdict(entry) for entry in self.journal()],
         }
 
@@ -199,8 +154,3 @@ class Namespace:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_]", "-", name)
-
-
-def _plain_operation(operation: Operation) -> dict[str, object]:
-    result = operation.result and operation.result.model_dump(mode="json", exclude_unset=True)
-    return asdict(replace(operation, result=None)) | {"scenario": str(operation.scenario), "result": result}

@@ -70,14 +70,15 @@ async function load(path, options) {
   }
 }
 
-async function refresh() {
+/** Bring the page up to date; what somebody asked for by a form is shown whatever they point at. */
+async function refresh(asked = false) {
   const fresh = (await load(`./${location.search}`))?.getElementById("live");
   if (!fresh) return;
   for (const card of live.querySelectorAll("article:has(details[open])")) {
     fresh.querySelector(`#${card.id} details`)?.setAttribute("open", "");
   }
   waiting = false;
-  update(live, fresh, [...live.querySelectorAll(ITEMS)].some(held));
+  update(live, fresh, !asked && [...live.querySelectorAll(ITEMS)].some(held));
   document.documentElement.classList.toggle("waiting", waiting);
 }
 
@@ -93,7 +94,7 @@ for (const id of ["start", "clear"]) {
     const fields = new URLSearchParams(new FormData(event.target));
     const page = await load(event.target.action, { method: "POST", body: fields });
     if (page) document.getElementById("problem").textContent = page.getElementById("problem")?.textContent ?? "";
-    await refresh();
+    await refresh(true);
   });
 }
 
@@ -101,7 +102,7 @@ const filter = document.getElementById("filter");
 function applyFilter() {
   const text = document.getElementById("text").value;
   history.replaceState(null, "", text ? `./?filter=${encodeURIComponent(text)}` : "./");
-  return refresh();
+  return refresh(true);
 }
 filter.addEventListener("input", applyFilter);
 filter.addEventListener("submit", (event) => {

@@ -13,13 +13,14 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 
 from .journal import Entry
 from .limits import Refusal, from_other_site, read_body
-from .namespace import Namespace, Operation
+from .namespace import Namespace
+from .operation import Operation
 from .options import OPTIONS
-from .registry import curl
 from .scenarios import NAMES
+from .start import curl
 from .timeline import card, kind, mark
 
-SHOWN = 50  # the newest operations, their newest polls, the newest requests
+SHOWN = 50  # the newest namespaces, operations, polls of each, and requests
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -112,7 +113,7 @@ def _live(namespace: Namespace, text: str) -> Iterable[str]:
     operations = list(namespace.operations.values())
     wanted = [operation for operation in operations if text in _text_of(operation)]
     entries = [entry for entry in journal if text in str(entry).lower()]
-    links = (f"<a href='/namespaces/{name}/'>{name}</a>" for name in list(namespace.namespaces))
+    links = (f"<a href='/namespaces/{name}/'>{name}</a>" for name in list(namespace.namespaces)[-SHOWN:])
     yield f"<nav aria-label='Namespaces'>{''.join(links)}</nav>"
     yield f"<section id='operations'><h2>Operations <small>{_count(wanted, operations)}</small></h2><div class='list'>"
     yield from (card(operation, polls[operation.id][-SHOWN:]) for operation in wanted[-SHOWN:][::-1])

@@ -1,22 +1,19 @@
 """Behaviour: what each operation of the service does. The data itself is not kept, only what was said of it."""
 
-import shlex
 from collections.abc import Callable
 from typing import Any, Literal
-from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.responses import JSONResponse, Response
 
-from maps_data_registry_contract import API_VERSION, GET_OPERATION, SUBSCRIPTION_KEY_HEADER
+from maps_data_registry_contract import GET_OPERATION
 from maps_data_registry_schemas import LongRunningOperationStatus, MapsErrorDetail
 
 from .checks import Call, invalid
 from .limits import Refusal
-from .namespace import Registration
-
-SCENARIO_HEADER = "x-emulator-scenario"
+from .operation import Registration
+from .start import REGISTRATION, SCENARIO_HEADER
 
 Act = Callable[[Call], Response]
 
@@ -131,16 +128,9 @@ def unimplemented(operation_id: str) -> Act:
 
 BEHAVIOUR: dict[tuple[str, str], Act] = {
     (GET_OPERATION.method, GET_OPERATION.path): get_operation,
-    ("PUT", "/dataRegistries/{udid}"): register_or_replace,
-    ("GET", "/dataRegistries/{udid}"): get_data_registry,
-    ("DELETE", "/dataRegistries/{udid}"): unregister,
-    ("GET", "/dataRegistries"): list_data_registries,
+    ("PUT", REGISTRATION): register_or_replace,
+    ("GET", REGISTRATION): get_data_registry,
+    ("DELETE", REGISTRATION): unregister,
+    ("GET", REGISTRATION.rpartition("/")[0]): list_data_registries,
 }
 """By method and path. The contract has the first; the others are Microsoft's operations beside it."""
-
-
-def curl(url: str, scenario: str) -> str:
-    """A command line that starts an operation, fit to be pasted."""
-    put = f"{url}/dataRegistries/{uuid4()}?api-version={API_VERSION}"
-    header = f"{SCENARIO_HEADER}: {scenario}"
-    return shlex.join(["curl", "-i", "-X", "PUT", "-H", f"{SUBSCRIPTION_KEY_HEADER}: any", "-H", header, put])

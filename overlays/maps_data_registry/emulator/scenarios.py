@@ -109,5 +109,6 @@ def _text(value: object) -> str:
 def _problem(error: ErrorDetails) -> str:
     where = ".".join(map(str, error["loc"])) or "scenario"
     if error["type"] == "extra_forbidden":
-        return f"{where[:40]}: unknown option, choose from {', '.join(OPTIONS)}"
+        name = where if where.isidentifier() else repr(where)
+        return f"{name[:40]}: unknown option, choose from {', '.join(OPTIONS)}"
     return f"{where}: {error['msg'].removeprefix('Value error, ')}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 
 from .journal import Entry
-from .namespace import Operation
+from .operation import Operation
 
 KINDS = {"Running": "going", "Completed": "done", "Failed": "failed"}
 LEFT, WIDTH = 2.0, 96.0  # per cent of the drawing
@@ -32,7 +32,7 @@ def card(operation: Operation, polls: list[Entry]) -> str:
 <svg class="timeline" role="group" aria-label="{count} over {span:.1f} seconds">\
 {"".join(_drawing(operation, polls, span))}</svg>
 <details><summary>{count}</summary>
-<table><thead><tr><th>Poll<th>Seconds<th>Outcome<th>Status<th>Retry-After</thead>
+<table><thead><tr><th>Poll<th>At<th>Outcome<th>Status<th>Retry-After</thead>
 <tbody>{"".join(_row(operation, poll) for poll in polls)}</tbody></table>
 </details>
 </article>"""
@@ -78,7 +78,7 @@ def _label(operation: Operation, poll: Entry) -> str:
 
 def _row(operation: Operation, poll: Entry) -> str:
     return (
-        f'<tr id="{_id(operation, poll)}" tabindex="-1"><td>{poll.poll}<td>{poll.at - operation.started:.2f}'
+        f'<tr id="{_id(operation, poll)}" tabindex="-1"><td>{poll.poll}<td>{poll.at - operation.started:.2f} s'
         f'<td class="{kind(poll)}">{escape(poll.outcome)}{", too early" if poll.early else ""}'
         f"<td>{poll.status or 'none'}<td>{escape((poll.retry_after or '')[:40])}</tr>"
     )

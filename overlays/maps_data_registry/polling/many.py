@@ -1,10 +1,10 @@
 """Thousands of operations at once: one outcome for each, as it ends. `scheduler` has the rules."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+import contextvars
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
 import anyio
 import httpx
@@ -53,7 +53,7 @@ def wait_for_operations_async(
             for a client with a transport that is sync only.
         Exception: from the iteration, what *operations*, *on_update* or a closed client raise; it ends everything.
     """
-    return AsyncOutcomes(_scheduler(client, operations, concurrency, on_update, options))
+    return AsyncOutcomes(client, _scheduler(operations, concurrency, on_update, options))
 
 
 @shows(ManyOptions)
@@ -93,112 +93,110 @@ def wait_for_operations(
         RuntimeError: from `with`, inside a running event loop.
         Exception: from the iteration, what *operations*, *on_update* or a closed client raise; it ends everything.
     """
-    twin = evolve(client)  # with the same credential and transport, and httpx clients of its own
-    return Outcomes(twin, _scheduler(twin, operations, concurrency, on_update, options))
+    return Outcomes(client, _scheduler(operations, concurrency, on_update, options))
 
 
 class AsyncOutcomes(AsyncIterator[Outcome]):
     """The outcomes of `wait_for_operations_async`, inside `async with`."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        self._work = _working(scheduler)
-        self._entered = False
+    def __init__(self, client: AuthenticatedClient, make: Callable[[httpx.AsyncClient], Scheduler]) -> None:
+        self._client = client
+        self._make = make
+        self._scheduler: Scheduler | None = None
 
     async def __aenter__(self) -> Self:
-        self._entered = True
-        await self._work.__aenter__()
+        if self._scheduler is not None:
+            raise RuntimeError("these outcomes are in an async with already")
+        self._scheduler = self._make(self._client.get_async_httpx_client())
+        self._task = _start(self._scheduler.run)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        return await self._work.__aexit__(kind, error, traceback)
+    ) -> None:
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            await scheduler.stop()
+            if error is None:
+                scheduler.raise_failure()
 
     async def __anext__(self) -> Outcome:
-        if not self._entered:
-            raise RuntimeError("use it with: async with wait_for_operations_async(…) as outcomes")
+        if self._scheduler is None:
+            raise RuntimeError("use it inside: async with wait_for_operations_async(…) as outcomes")
         return await self._scheduler.next_outcome()
 
 
 class Outcomes(Iterator[Outcome]):
     """The outcomes of `wait_for_operations`, inside `with`."""
 
-    def __init__(self, client: AuthenticatedClient, scheduler: Scheduler) -> None:
+    def __init__(self, client: AuthenticatedClient, make: Callable[[httpx.AsyncClient], Scheduler]) -> None:
         self._client = client
-        self._scheduler = scheduler
+        self._make = make
         self._runner: asyncio.Runner | None = None
-        self._work: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
         if _in_event_loop():
             raise RuntimeError("inside an event loop use wait_for_operations_async")
+        if self._client.get_httpx_client().is_closed:
+            raise RuntimeError("the client has been closed")
+        self._twin = evolve(self._client)  # with the same credential and transport, and httpx clients of its own
+        self._outcomes = AsyncOutcomes(self._twin, self._make)
         self._runner = asyncio.Runner()
+        self._runner.run(self._outcomes.__aenter__())
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        if self._runner is not None:
-            with self._runner as runner:
-                runner.run(self._end())
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            with runner:
+                runner.run(self._leave(kind, error, traceback))
 
     def __next__(self) -> Outcome:
         if self._runner is None:
-            raise RuntimeError("use it with: with wait_for_operations(…) as outcomes")
+            raise RuntimeError("use it inside: with wait_for_operations(…) as outcomes")
         outcome = self._runner.run(self._next())
         if outcome is None:
             raise StopIteration
         return outcome
 
     async def _next(self) -> Outcome | None:
-        if self._work is None:
-            self._work = asyncio.create_task(self._scheduler.run())
-        try:
-            return await self._scheduler.next_outcome()
-        except StopAsyncIteration:
-            return None
+        return await anext(self._outcomes, None)
 
-    async def _end(self) -> None:
-        self._scheduler.close()
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.wait([self._work])
-        await self._client.get_async_httpx_client().aclose()
+    async def _leave(self, *exc: Any) -> None:
+        try:
+            await self._outcomes.__aexit__(*exc)
+        finally:
+            await self._twin.get_async_httpx_client().aclose()
 
 
 def _in_event_loop() -> bool:
     try:
-        asyncio.get_running_loop()
+        anyio.current_time()
     except RuntimeError:
         return False
     return True
 
 
-@contextlib.asynccontextmanager
-async def _working(scheduler: Scheduler) -> AsyncIterator[None]:
-    """Let the scheduler run inside. What the body raises comes out as itself, not in a group."""
-    failure: BaseException | None = None
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(scheduler.run)
-        try:
-            yield
-        except anyio.get_cancelled_exc_class():
-            raise
-        except BaseException as error:
-            failure = error
-        finally:
-            scheduler.close()
-            tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+def _start(work: Callable[[], Coroutine[Any, Any, None]]) -> object:
+    """Start a task that belongs to no other: a generator that is left half-way leaves its `async with` in any task.
+
+    Returns what keeps it alive.
+    """
+    if anyio.get_cancelled_exc_class() is asyncio.CancelledError:
+        return asyncio.create_task(work())
+    import trio
+
+    return trio.lowlevel.spawn_system_task(work, context=contextvars.copy_context())
 
 
 def _scheduler(
-    client: AuthenticatedClient,
     operations: Iterable[Operation] | AsyncIterable[Operation],
     concurrency: int,
     on_update: Callable[[OperationUpdate], object] | None,
     options: ManyOptions,
-) -> Scheduler:
+) -> Callable[[httpx.AsyncClient], Scheduler]:
     if isinstance(concurrency, bool) or not isinstance(concurrency, int):
         raise TypeError(f"concurrency must be a whole number, not {type(concurrency).__name__}")
     if concurrency < 1:
@@ -207,4 +205,4 @@ def _scheduler(
         timeout_seconds(timeout)
     if isinstance(operations, str | httpx.URL) or as_response(operations) is not None:
         raise TypeError("operations must be an iterable of operations; for a single one there is wait_for_operation")
-    return Scheduler(client.get_async_httpx_client(), operations, concurrency, on_update, **options)
+    return lambda http: Scheduler(http, operations, concurrency, on_update, **options)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Unpack
 
 import httpx
-from attrs import frozen
+from attrs import evolve, frozen
 
 from maps_data_registry.errors import UnrecognizedStatus
 from maps_data_registry_client import AuthenticatedClient
@@ -34,7 +34,8 @@ def get_operation(client: AuthenticatedClient, operation: Operation) -> Operatio
 
     Returns:
         The `status`, the whole `result`, `retry_after` (seconds) if the reply names one, and in `wait` the seconds to
-        leave before the next poll, or None if the operation has ended.
+        leave before the next poll, or None if the operation has ended. Where it has ended with an unknown status,
+        `problem` is an `UnrecognizedStatus`.
 
     Raises:
         InvalidOperation: before anything is sent.
@@ -201,8 +202,8 @@ def _reported(polling: Polling, reply: Reply) -> OperationUpdate:
     try:
         return polling.decide(reply)
     except UnrecognizedStatus as ended:
-        name, status, result = polling.operation_id, polling.status, polling.last
-        return OperationUpdate(operation_id=name, status=status, polls=1, elapsed=ended.elapsed, result=result)
+        update = OperationUpdate(operation_id=polling.operation_id, status=polling.status, result=polling.last)
+        return evolve(update, polls=1, elapsed=ended.elapsed, problem=ended.with_traceback(None))
 
 
 def _drive(polling: Polling, http: httpx.Client, request: httpx.Request) -> Iterator[OperationUpdate]:

@@ -193,7 +193,7 @@ class OperationUpdate:
         polls: Requests sent so far.
         elapsed: Seconds since the wait began.
         result: The last result that could be read.
-        problem: The transient failure that this poll met, if it met one.
+        problem: The transient failure that this poll met, if it met one; from `get_operation`, an `UnrecognizedStatus`.
     """
 
     operation_id: str

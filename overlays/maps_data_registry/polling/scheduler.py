@@ -3,18 +3,18 @@
 A heap holds the waits in order of their due times, and only requests in flight are tasks. A poll that is due waits for
 a worker in that order, is never sent early, and the policy's jitter keeps those with the same Retry-After apart.
 
-The next operation is read when a worker has taken the one before it, and while fewer than `MAX_PENDING` are held. So
-new operations take their turn among the polls that are due, and ten million ids need no more memory than that.
+The next operation is read when the one before it is polled, and while fewer than `MAX_PENDING` are held. So new
+operations take their turn among the polls that are due, and ten million ids need no more memory than that.
 
 A reply of 429 or 503 speaks for the whole client: nothing is sent until its Retry-After, or the backoff in its place,
 has passed. What comes due in the meantime is put off to that moment, with jitter in proportion.
 """
 
-import contextlib
 import heapq
 import inspect
 import math
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from typing import Unpack
 
 import anyio
@@ -60,8 +60,8 @@ class Wait:
 
     operation: Operation
     polling: Polling
-    is_new: bool = True
-    """Until a worker takes it for the first time."""
+    holds_reader: bool
+    """Whether the next operation is read only when this one has been polled."""
 
 
 class DueQueue:
@@ -117,88 +117,110 @@ class Scheduler:
         self._build = request_factory(http)
         self._due = DueQueue(self._clock)
         self._workers = 0
-        self._pending = 0  # operations without an outcome
-        self._all_read = False
+        self._pending = 1  # operations without an outcome, and the reading of them
         self._held = anyio.Semaphore(MAX_PENDING)
-        self._taken = anyio.Semaphore(0)  # one for each new operation that a worker has taken
+        self._read_on = anyio.Semaphore(0)
         self._throttled_until = -math.inf
-        self._throttle = 0.0  # the seconds of that
-        self._outcomes, self._inbox = anyio.create_memory_object_stream[Outcome](math.inf)
-        self._error: BaseException | None = None
+        self._outcomes = deque[Outcome]()
+        self._news = anyio.Semaphore(0)  # one for each outcome, and one for the end
+        self._scope = anyio.CancelScope()
+        self._ended = anyio.Event()
+        self._failure: BaseException | None = None
 
     async def next_outcome(self) -> Outcome:
         """Wait for the next outcome. Raises StopAsyncIteration, or what went wrong, if there will be none."""
-        try:
-            outcome = await self._inbox.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
-            raise self._error or StopAsyncIteration from None
-        self._held.release()
-        return outcome
+        await self._news.acquire()
+        if self._outcomes:
+            self._held.release()
+            return self._outcomes.popleft()
+        self._news.release()  # the end is the end for everyone
+        self.raise_failure()
+        raise StopAsyncIteration
 
-    def close(self) -> None:
-        """Hand out nothing more."""
-        self._inbox.close()
+    def raise_failure(self) -> None:
+        """Raise what went wrong, unless that has been done."""
+        failure, self._failure = self._failure, None
+        if isinstance(failure, StopAsyncIteration):
+            raise RuntimeError("the operations or on_update raised StopAsyncIteration") from failure
+        if failure is not None:
+            raise failure
 
     async def run(self) -> None:
-        """Read and poll until every operation has its outcome."""
+        """Read and poll until every operation has its outcome, or until `stop`."""
         try:
-            async with anyio.create_task_group() as self._tasks:
-                self._tasks.start_soon(self._read)
-        except BaseExceptionGroup as group:
-            self._error = _first(group)
-        else:
-            if self._pending or not self._all_read:  # the task group swallows a cancellation that it did not start
-                self._error = RuntimeError("the operations or on_update awaited something that was cancelled")
+            with self._scope:
+                async with anyio.create_task_group() as self._tasks:
+                    self._tasks.start_soon(self._alone, self._read)
         finally:
-            self._outcomes.close()
+            if self._failure is None and not self._scope.cancel_called:  # a task group swallows such a cancellation
+                self._failure = RuntimeError("the operations or on_update awaited something that was cancelled")
+            self._news.release()
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """End everything at once, requests in flight included, also for a caller that is being cancelled."""
+        self._scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await self._ended.wait()
+
+    async def _alone(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Keep what goes wrong first, as itself, and end everything. A task group would make a group of it."""
+        try:
+            await work()
+        except (anyio.get_cancelled_exc_class(), GeneratorExit):
+            raise
+        except BaseException as error:
+            if self._failure is None:
+                self._failure = error
+            self._scope.cancel()
 
     async def _read(self) -> None:
-        async with contextlib.aclosing(_each(self._operations)) as operations:
-            async for operation in operations:
-                await self._held.acquire()
-                self._pending += 1
-                if self._start(operation):
-                    await self._taken.acquire()
-        self._all_read = True
-        self._end_if_done()
+        if isinstance(self._operations, AsyncIterable):
+            try:
+                async for operation in self._operations:
+                    await self._admit(operation)
+            finally:
+                if isinstance(self._operations, AsyncGenerator):
+                    await self._operations.aclose()  # where it has run, as an event loop wants it
+        else:
+            for operation in self._operations:
+                await self._admit(operation)
+        self._end_one()
 
-    def _start(self, operation: Operation) -> bool:
-        """Begin a wait, and say whether a worker can take it now."""
+    async def _admit(self, operation: Operation) -> None:
+        await self._held.acquire()
+        self._pending += 1
         try:
             polling = start_polling(self._http, operation, **self._options)
         except DataRegistryError as error:
-            self._end(Outcome(operation, None, error=error.with_traceback(None)))
-            return False
-        wait = Wait(operation, polling)
-        if not self._put(wait):
-            return False
+            self._hand_out(Outcome(operation, None, error=error.with_traceback(None)))
+            return
+        is_due = polling.due <= self._clock.monotonic()
+        self._put(Wait(operation, polling, holds_reader=is_due))
         if self._workers < self._concurrency:
             self._workers += 1
-            self._tasks.start_soon(self._work)
-        wait.is_new = polling.due <= self._clock.monotonic()
-        return wait.is_new
+            self._tasks.start_soon(self._alone, self._work)
+        if is_due:
+            await self._read_on.acquire()
 
-    def _put(self, wait: Wait) -> bool:
+    def _put(self, wait: Wait) -> None:
         """Queue a wait for its next poll, unless that would come past the deadline: then it has its outcome now."""
         try:
             wait.polling.check_deadline()
         except OperationTimeout as error:
             self._fail(wait, error)
-            return False
-        self._due.put(wait)
-        return True
+        else:
+            self._due.put(wait)
 
     async def _work(self) -> None:
         while True:
             wait = await self._due.take()
-            if wait.is_new:
-                wait.is_new = False
-                self._taken.release()
-            if self._clock.monotonic() < self._throttled_until:
-                jitter = self._throttle * wait.polling.policy.jitter * self._clock.random()
-                wait.polling.due = self._throttled_until + jitter
+            now = self._clock.monotonic()
+            if (pause := self._throttled_until - now) > 0:
+                wait.polling.due = now + pause * (1 + wait.polling.policy.jitter * self._clock.random())
                 self._put(wait)
             else:
+                self._release_reader(wait)
                 await self._poll(wait)
 
     async def _poll(self, wait: Wait) -> None:
@@ -221,41 +243,28 @@ class Scheduler:
         except OperationFailed as failed:
             self._fail(wait, failed)
         else:
-            self._end(Outcome(wait.operation, polling.operation_id, result))
+            self._hand_out(Outcome(wait.operation, polling.operation_id, result))
 
     def _throttle_by(self, problem: Exception | None, wait: float) -> None:
         if isinstance(problem, ServiceError) and problem.status_code in _THROTTLING:
-            pause = wait if problem.retry_after is None else problem.retry_after
-            asked = (self._clock.monotonic() + pause, pause)
-            self._throttled_until, self._throttle = max((self._throttled_until, self._throttle), asked)
+            pause = problem.retry_after or wait
+            self._throttled_until = max(self._throttled_until, self._clock.monotonic() + pause)
+
+    def _release_reader(self, wait: Wait) -> None:
+        if wait.holds_reader:
+            wait.holds_reader = False
+            self._read_on.release()
 
     def _fail(self, wait: Wait, error: DataRegistryError) -> None:
-        self._end(Outcome(wait.operation, wait.polling.operation_id, error=error.with_traceback(None)))
+        self._release_reader(wait)
+        self._hand_out(Outcome(wait.operation, wait.polling.operation_id, error=error.with_traceback(None)))
 
-    def _end(self, outcome: Outcome) -> None:
+    def _hand_out(self, outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+        self._news.release()
+        self._end_one()
+
+    def _end_one(self) -> None:
         self._pending -= 1
-        self._outcomes.send_nowait(outcome)
-        self._end_if_done()
-
-    def _end_if_done(self) -> None:
-        if self._all_read and not self._pending:
-            self._tasks.cancel_scope.cancel()  # the workers
-
-
-async def _each(operations: Iterable[Operation] | AsyncIterable[Operation]) -> AsyncGenerator[Operation, None]:
-    if isinstance(operations, AsyncIterable):
-        async for operation in operations:
-            yield operation
-    else:
-        for operation in operations:
-            yield operation
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, StopAsyncIteration):  # which would say that there are no more outcomes
-        failure = RuntimeError("on_update raised StopAsyncIteration")
-        failure.__cause__ = error
-        return failure
-    return error
+        if not self._pending:
+            self._scope.cancel()  # the workers

@@ -1,10 +1,12 @@
 """What the environment says of the way to the service: a proxy, and the certificate authorities to trust."""
 
+import errno
 import functools
 import os
 import ssl
 import urllib.request
 from importlib.util import find_spec
+from pathlib import Path
 
 import httpx
 from attrs import frozen
@@ -24,13 +26,17 @@ class EnvironmentProxy:
         return f"{origin_text(origin_of(self.proxy.url))} ({self.source})"
 
     @property
-    def secrets(self) -> list[bytes]:
-        """The password, if there is one."""
-        return [part for part in (self.proxy.raw_auth or ())[1:] if part]
+    def secrets(self) -> tuple[bytes, ...]:
+        """The password, and what is sent of it."""
+        if self.proxy.raw_auth is None:
+            return ()
+        return self.proxy.raw_auth[1], b":".join(self.proxy.raw_auth)
 
 
-def proxy_of(url: httpx.URL) -> EnvironmentProxy | None:
+def proxy_of(url: httpx.URL, ssl_context: ssl.SSLContext | None = None) -> EnvironmentProxy | None:
     """The proxy that the environment names for a URL, as httpx would choose it; never one for loopback.
+
+    *ssl_context* is for an https proxy too.
 
     Raises:
         ValueError: for one that cannot work. The message names the variable, not its value.
@@ -43,7 +49,7 @@ def proxy_of(url: httpx.URL) -> EnvironmentProxy | None:
         return None
     names = (f"{scheme}_proxy", f"{scheme}_proxy".upper())
     source = next((name for name in names if os.environ.get(name)), "the system's settings")
-    proxy = _proxy(address if "://" in address else f"http://{address}")
+    proxy = _proxy(address if "://" in address else f"http://{address}", ssl_context)
     if proxy is None:
         raise ValueError(f"{source} is not the URL of a proxy, such as http://proxy.example:3128")
     if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
@@ -51,10 +57,10 @@ def proxy_of(url: httpx.URL) -> EnvironmentProxy | None:
     return EnvironmentProxy(proxy, source)
 
 
-def _proxy(address: str) -> httpx.Proxy | None:
+def _proxy(address: str, ssl_context: ssl.SSLContext | None) -> httpx.Proxy | None:
     try:
-        proxy = httpx.Proxy(httpx.URL(address))
-        return proxy if proxy.url.host else None
+        url = httpx.URL(address)
+        return httpx.Proxy(url, ssl_context=ssl_context if url.scheme == "https" else None) if url.host else None
     except (httpx.InvalidURL, UnicodeError, ValueError):
         return None
 
@@ -65,15 +71,17 @@ def default_ssl_context() -> ssl.SSLContext:
     Raises:
         ValueError: for a variable that names no certificates. The message names both.
     """
-    name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
+    name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "")
     try:
-        return _ssl_context(os.environ.get(name) if name else None)
+        return _ssl_context(name, os.environ.get(name, ""))
     except OSError as error:  # ssl.SSLError is one
-        if name is None:
+        if not name:
             raise
         raise ValueError(f"{name}={os.environ[name]} holds no certificates: {error.strerror or error}") from None
 
 
 @functools.lru_cache(maxsize=4)
-def _ssl_context(_: str | None) -> ssl.SSLContext:
+def _ssl_context(name: str, value: str) -> ssl.SSLContext:
+    if name == "SSL_CERT_DIR" and not any(Path(value).iterdir()):  # of which httpx says nothing
+        raise FileNotFoundError(errno.ENOENT, "it is empty")
     return httpx.create_ssl_context()  # 20 ms, so once for all clients

@@ -1,6 +1,7 @@
 """What went wrong on the wire, as a new error of httpx that says so in a line and holds nothing else."""
 
 import errno
+import os
 import re
 import socket
 import ssl
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 
+from maps_data_registry.errors import DataRegistryError
 from maps_data_registry.text import one_line
 
 from .secrecy import Mask
@@ -21,54 +23,68 @@ class CertificateNotTrusted(httpx.ConnectError):
     """The other side's certificate was not trusted, and will not be the next time."""
 
 
-def failure_of(error: Exception, where: str, mask: Mask) -> Exception:
-    """A new error to raise in place of what a transport raised: no cause, context, request or frames, its text masked.
+def failure_of(error: BaseException, where: str, mask: Mask, *, is_late: bool) -> BaseException:
+    """What to raise in place of what a transport raised: without cause, context, request and frames, its text masked.
 
-    An error of httpx keeps its class. What sockets and decoders raise, and the errors of other HTTP libraries, are
-    failures of the wire. Any other exception of Python's own is a mistake in a transport, or a test's assertion: it
-    comes back as it is, with a note instead of its frames.
+    An error of httpx becomes a new one of its class. What sockets and decoders raise, and the errors of other HTTP
+    libraries, are failures of the wire. A cancellation, Ctrl+C, and any other exception of Python's own, which is a
+    mistake in a transport or a test's assertion, stays what it is.
     """
-    chain = list(_chain(error))
-    kind = _kind(error, chain)
-    if kind is None:
-        error.add_note(f"raised at {_place(error)}")
-        error.__cause__ = error.__context__ = None
-        return error.with_traceback(None)
-    return kind(f"{where}: {one_line(mask.text(_reason(error, kind, chain)))}")
+    chain = [link for link in _chain(error) if not isinstance(link, BaseExceptionGroup)]
+    leaf = chain[0]
+    kind = _kind(leaf, chain)
+    if kind is not None:
+        reason = "too slow: the time for the whole request is up" if is_late else _reason(leaf, kind, chain)
+        return kind(f"{where}: {one_line(mask.text(reason))}")
+    place = _place(leaf)
+    if isinstance(leaf, Exception) and mask.text(shown := repr((leaf.args, vars(leaf)))) is not shown:
+        leaf = (type(leaf) if _is_pythons(leaf) else AssertionError)(mask.text(str(leaf)))
+    if isinstance(leaf, Exception) and not isinstance(leaf, DataRegistryError):
+        leaf.add_note(f"raised at {place}")
+    leaf.__cause__ = leaf.__context__ = None
+    return leaf.with_traceback(None)
 
 
-def _kind(error: Exception, chain: list[BaseException]) -> type[httpx.RequestError] | None:
+def _kind(error: BaseException, chain: list[BaseException]) -> type[httpx.RequestError] | None:
     if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
         return CertificateNotTrusted
-    for kind in type(error).__mro__:
-        if issubclass(kind, httpx.RequestError) and kind.__module__.startswith("httpx"):
-            return kind
+    for name in (kind.__name__ for kind in type(error).__mro__):  # httpcore's have the same names
+        found = getattr(httpx, name, None)
+        if isinstance(found, type) and issubclass(found, httpx.RequestError):
+            return found
     if isinstance(error, TimeoutError):
         return httpx.ReadTimeout
     if isinstance(error, OSError):
         return httpx.ReadError
-    is_pythons = type(error).__module__ == "builtins" or isinstance(error, AssertionError)
-    return None if is_pythons and not isinstance(error, UnicodeError) else httpx.RemoteProtocolError
+    if isinstance(error, UnicodeError):
+        return httpx.RemoteProtocolError
+    is_wires = isinstance(error, Exception) and not isinstance(error, DataRegistryError | AssertionError)
+    return httpx.RemoteProtocolError if is_wires and not _is_pythons(error) else None
 
 
-def _reason(error: Exception, kind: type[Exception], chain: list[BaseException]) -> str:
-    numbers = {number for link in chain for number in _errnos(link)}
+def _is_pythons(error: BaseException) -> bool:
+    return type(error).__module__ == "builtins"
+
+
+def _reason(error: BaseException, kind: type[Exception], chain: list[BaseException]) -> str:
+    number = next((number for link in chain for number in _errnos(link)), None)
     text = next((str(link) for link in chain if str(link)), "no reason given")
     for link in chain:
         if isinstance(link, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted: {getattr(link, 'verify_message', '') or link}"
     if any(isinstance(link, socket.gaierror) for link in chain):
         return f"its name was not found: {text}"
-    if errno.ECONNREFUSED in numbers:
-        return "connection refused"
-    if numbers & _RESETS:
+    if number in _RESETS:
         return "connection reset"
+    if number is not None:
+        return os.strerror(number).lower()
     if issubclass(kind, httpx.TimeoutException):
         return f"too slow: {text}" if str(error) else f"too slow ({kind.__name__})"
-    return f"{kind.__name__}: {text}"
+    name = kind.__name__ if isinstance(error, kind) else type(error).__name__
+    return f"{name}: {text}"
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
@@ -76,7 +92,7 @@ def _place(error: Exception) -> str:
 
 
 def _errnos(error: BaseException) -> Iterator[int]:
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):  # whose numbers are OpenSSL's
         if error.errno is not None:
             yield error.errno
         yield from map(int, _ERRNO.findall(str(error)[:1000]))  # asyncio sums up several addresses in a text
@@ -91,5 +107,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         if link is not None and id(link) not in seen:
             seen[id(link)] = link
             yield link
-            todo.append(link.__cause__ or link.__context__)
             todo += link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+            todo.append(link.__cause__ or link.__context__)

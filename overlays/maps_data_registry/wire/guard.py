@@ -8,19 +8,18 @@ import contextlib
 import math
 import ssl
 import time
-from contextvars import ContextVar
-from typing import Any, cast
+from typing import cast
 
 import httpx
 
-from maps_data_registry.errors import DataRegistryError, UntrustedOrigin
+from maps_data_registry.errors import UntrustedOrigin
 
 from .environment import default_ssl_context, proxy_of
 from .failures import failure_of
 from .incoming import MAX_REPLY_BYTES, Incoming
 from .origin import origin_of, origin_text
 from .secrecy import Mask
-from .transports import AsyncTransports, SyncTransports
+from .transports import CallersTransport, OwnTransports, Transports
 
 DEADLINE = "deadline"
 """The request extension that says when a request must be over, on `time.monotonic`."""
@@ -30,9 +29,6 @@ REFRESH_PROBLEM = "refresh_problem"
 
 REQUEST_TIMEOUT = 60.0
 """Seconds for one request at most, from connecting to the last byte."""
-
-_TOO_SLOW = "the time for the whole request is up"
-_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)  # of the current sync request
 
 
 class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -59,69 +55,67 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._max_reply_bytes = max_reply_bytes
         self._where = origin_text(self._origin)
         self._mask = Mask()
-        self._sync: Any = inner
-        self._async: Any = inner
-        if inner is None:
-            proxy = proxy_of(base_url)
-            if proxy is not None:
-                self._where += f" through the proxy {proxy}"
-                self._mask = Mask(proxy.secrets)
-            if ssl_context is None:
-                ssl_context = default_ssl_context() if base_url.scheme == "https" else _no_tls()
-            settings: dict[str, Any] = {"verify": ssl_context, "proxy": proxy and proxy.proxy}
-            self._sync, self._async = SyncTransports(_time_left, **settings), AsyncTransports(**settings)
+        self._transports: Transports
+        if inner is not None:
+            self._transports = CallersTransport(inner)
+            return
+        if ssl_context is None:
+            ssl_context = default_ssl_context() if base_url.scheme == "https" else _no_tls()
+        proxy = proxy_of(base_url, ssl_context)
+        if proxy is not None:
+            self._where += f" through the proxy {proxy}"
+            self._mask = Mask(proxy.secrets)
+        self._transports = OwnTransports(verify=ssl_context, proxy=proxy and proxy.proxy)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the sync client."""
         ends = self._admit(request)
-        if not isinstance(self._sync, httpx.BaseTransport):
-            raise TypeError("transport=… is async: the sync functions need a sync transport, as httpx.HTTPTransport is")
-        token = _deadline.set(ends)
-        try:
-            response = self._sync.handle_request(request)
-            with contextlib.closing(cast("httpx.SyncByteStream", response.stream)) as stream:
-                incoming = Incoming(response, self._mask, self._max_reply_bytes)
-                for chunk in stream:
-                    incoming.append(chunk)
-                    _time_left(None)
-            return incoming.reply()
-        except Exception as error:
-            failure = self._failure(error)
-        finally:
-            _deadline.reset(token)
-        raise failure  # here, where the error that it replaces is not its context
+        reply = self._send(request, ends)
+        if isinstance(reply, BaseException):
+            raise reply  # from a frame that holds nothing of the wire's
+        return reply
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the async client."""
-        import anyio  # which a sync wait need not load
-
         ends = self._admit(request)
-        if not isinstance(self._async, httpx.AsyncBaseTransport):
-            raise TypeError(
-                "transport=… is sync: the async functions and wait_for_operations need an async transport, "
-                "as httpx.AsyncHTTPTransport is"
-            )
+        reply = await self._send_async(request, ends)
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
+
+    def close(self) -> None:
+        """Close the sync side's connections."""
+        self._transports.close()
+
+    async def aclose(self) -> None:
+        """Close the async side's connections of this event loop."""
+        await self._transports.aclose()
+
+    def _send(self, request: httpx.Request, ends: float) -> httpx.Response | BaseException:
         try:
-            with anyio.fail_after(ends - time.monotonic()):
-                response = await self._async.handle_async_request(request)
+            with self._transports.lend(ends) as transport:
+                response = transport.handle_request(request)
+                with contextlib.closing(cast("httpx.SyncByteStream", response.stream)) as stream:
+                    incoming = Incoming(response, self._mask, self._max_reply_bytes)
+                    for chunk in stream:
+                        incoming.append(chunk)
+                        if time.monotonic() >= ends:
+                            raise TimeoutError
+            return incoming.reply()
+        except BaseException as error:
+            return self._failure(error, ends)
+
+    async def _send_async(self, request: httpx.Request, ends: float) -> httpx.Response | BaseException:
+        try:
+            async with self._transports.lend_async(ends) as transport:
+                response = await transport.handle_async_request(request)
                 async with contextlib.aclosing(cast("httpx.AsyncByteStream", response.stream)) as stream:
                     incoming = Incoming(response, self._mask, self._max_reply_bytes)
                     async for chunk in stream:
                         incoming.append(chunk)
             return incoming.reply()
-        except Exception as error:
-            failure = self._failure(error)
-        raise failure  # here, where the error that it replaces is not its context
-
-    def close(self) -> None:
-        """Close the sync side's connections."""
-        if isinstance(self._sync, httpx.BaseTransport):
-            self._sync.close()
-
-    async def aclose(self) -> None:
-        """Close the async side's connections of this event loop."""
-        if isinstance(self._async, httpx.AsyncBaseTransport):
-            await self._async.aclose()
+        except BaseException as error:
+            return self._failure(error, ends)
 
     def _admit(self, request: httpx.Request) -> float:
         """When the request must be over, if it may leave at all."""
@@ -134,24 +128,13 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         ends: float = request.extensions.get(DEADLINE, math.inf)
         return min(time.monotonic() + REQUEST_TIMEOUT, ends)
 
-    def _failure(self, error: Exception) -> Exception:
-        if isinstance(error, DataRegistryError):
-            return error.with_traceback(None)
-        if isinstance(error, TimeoutError):
-            error = httpx.ReadTimeout(_TOO_SLOW)
-        return failure_of(error, self._where, self._mask)
+    def _failure(self, error: BaseException, ends: float) -> BaseException:
+        is_late = isinstance(error, TimeoutError | httpx.TimeoutException) and time.monotonic() > ends - _TICK
+        return failure_of(error, self._where, self._mask, is_late=is_late)
 
 
-def _time_left(timeout: float | None) -> float:
-    """The smaller of *timeout* and the seconds until the current request's deadline.
-
-    Raises:
-        TimeoutError: if there are none.
-    """
-    left = _deadline.get() - time.monotonic()
-    if left <= 0:
-        raise TimeoutError(_TOO_SLOW)
-    return left if timeout is None else min(left, timeout)
+_TICK = 0.05
+"""Seconds that a timer may be early."""
 
 
 def _no_tls() -> ssl.SSLContext:

@@ -1,5 +1,6 @@
 """What comes in from the wire: bounded in size, decoded, and without the credential if the other side sent it back."""
 
+import re
 import zlib
 
 import httpx
@@ -16,6 +17,7 @@ MAX_HEADER_BYTES = 64 * 1024
 
 _CODING = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 _COOKIES = frozenset({b"set-cookie", b"set-cookie2"})
+_OTHER_CHARSET = re.compile(rb"(?i)charset\s*=(?!\s*[\"']?(?:utf-8|us-ascii)\b)")
 
 
 class Incoming:
@@ -31,14 +33,15 @@ class Incoming:
         self._mask = mask
         self._max_bytes = max_bytes
         self._body = bytearray()
-        self._fields = {name.lower(): value for name, value in response.headers.raw}
-        head = b"\n".join(b"%b: %b" % item for item in response.headers.raw)
-        self._headers = [item for item in response.headers.raw if item[0].lower() not in _COOKIES]
+        self._headers = response.headers.raw
+        self._fields = {name.lower(): value for name, value in self._headers}
+        head = b"\n".join(b"%b: %b" % item for item in self._headers)
         if len(head) > MAX_HEADER_BYTES:
             self._headers = []
             raise self._invalid(f"its headers are longer than {MAX_HEADER_BYTES} bytes")
         if mask(head) is not head:
             self._headers = [(mask(name), mask(value)) for name, value in self._headers]
+        self._drop(_COOKIES)
         length = self._fields.get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > max_bytes:
             raise self._too_long()
@@ -51,21 +54,28 @@ class Incoming:
 
     def reply(self) -> httpx.Response:
         """The whole reply."""
-        response, headers, content = self._response, self._headers, bytes(self._body)
+        response, content = self._response, bytes(self._body)
         if b"content-encoding" in self._fields:
             content = self._decoded(content)
-            headers = [item for item in headers if item[0].lower() not in _CODING]
+            self._drop(_CODING)
         if b"location" in self._fields and not _is_url(response.headers["location"]):  # httpx reads it in any case
-            headers = [item for item in headers if item[0].lower() != b"location"]
+            self._drop({b"location"})
         if not _is_text(content):
             raise self._invalid("it is not UTF-8")
         content = self._mask(content)
         # Neither the reason phrase, which is the other side's free text, nor the connection.
         about = {name: value for name, value in response.extensions.items() if name == "http_version"}
-        if content == self._body and headers == response.headers.raw:
+        other_charset = _OTHER_CHARSET.search(self._fields.get(b"content-type", b""))
+        if content == self._body and self._headers == response.headers.raw and not other_charset:
             response.stream, response.extensions = httpx.ByteStream(content), about
             return response
-        return httpx.Response(response.status_code, headers=headers, content=content, extensions=about)
+        reply = httpx.Response(response.status_code, headers=self._headers, content=content, extensions=about)
+        reply.encoding = "utf-8"  # whatever the header says
+        return reply
+
+    def _drop(self, names: frozenset[bytes] | set[bytes]) -> None:
+        if not names.isdisjoint(self._fields):
+            self._headers = [item for item in self._headers if item[0].lower() not in names]
 
     def _decoded(self, content: bytes) -> bytes:
         encoding = self._mask(self._fields[b"content-encoding"]).decode("ascii", "replace").strip().lower()
@@ -73,14 +83,17 @@ class Incoming:
             return content
         fault = f"its content-encoding is {encoding}"
         if encoding in {"gzip", "x-gzip", "deflate"}:
+            decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
             try:
-                decoded = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, self._max_bytes + 1)
+                decoded = decoder.decompress(content, self._max_bytes + 1)
             except zlib.error as error:
                 fault = f"{fault}, but {error}"
             else:
                 if len(decoded) > self._max_bytes:
                     raise self._too_long()
-                return decoded
+                if decoder.eof:
+                    return decoded
+                fault = f"{fault}, but its end is missing"
         raise self._invalid(fault)
 
     def _too_long(self) -> InvalidResponse:

@@ -1,61 +1,85 @@
 """The credentials of a client, taken out of whatever the other side writes back."""
 
+import html
+import logging
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from threading import Lock
+from typing import cast
+from weakref import WeakSet
 
 import httpx
 
+from maps_data_registry_contract import SAS_TOKEN_HEADER, SUBSCRIPTION_KEY_HEADER
+
 _SHORTEST = 8  # bytes; a shorter secret would be found in any text
 _REMEMBERED = 8  # secrets: the other side may still return one that was rotated a moment ago
-_HEADERS = frozenset({b"authorization", b"subscription-key", b"proxy-authorization"})
-
-# JSON's escapes, also of JSON inside JSON; percent-encoding, also repeated; numeric character references of HTML.
-_ESCAPE = re.compile(
-    rb"\\+(?:u00([0-9a-f]{2})|(.))|%(?:25)*([0-9a-f]{2})|&#(?:x0*([0-9a-f]{2})|0*([0-9]{2,3}));", re.DOTALL
+_ROUNDS = 4  # of escapes inside escapes
+_HEADERS = frozenset(
+    name.lower().encode()
+    for name in (SUBSCRIPTION_KEY_HEADER, SAS_TOKEN_HEADER, "Authorization", "Proxy-Authorization")
 )
+
+# Escapes of JSON, also of JSON inside JSON, percent-encoding, and HTML's character references; in lower case.
+_ESCAPE = re.compile(
+    rb"(?:\\+(?:u00|x)|%)([0-9a-f]{2})|&#x0*([0-9a-f]{2});?|&#0*([0-9]{2,3});?|(&[a-z]{2,8};)|\\+(.)", re.DOTALL
+)
+
+_masks: WeakSet["Mask"] = WeakSet()
+_lock = Lock()  # held to change the set, or to go through it
 
 
 class Mask:
     """Replaces secrets by `***`: as they are, in base64, in any mix of escapes, in upper or lower case."""
 
     def __init__(self, secrets: Iterable[bytes] = ()) -> None:
-        self._forms: dict[bytes, frozenset[bytes]] = {}  # of each secret, the newest last
-        self._fixed = [form for secret in secrets for form in _forms_of(secret)]
+        self._fixed = tuple(form for secret in secrets for form in _forms_of(secret))
+        self._learned: dict[bytes, tuple[bytes, ...]] = {}  # the forms of each secret, the newest last
+        self._forms = self._fixed
+        with _lock:
+            _masks.add(self)
 
     def learn(self, request: httpx.Request) -> None:
         """Remember the credentials in a request's headers."""
         for name, value in request.headers.raw:
-            if name.lower() in _HEADERS and (secret := value.rpartition(b" ")[2]) not in self._forms:
-                self._forms[secret] = _forms_of(secret)
-                for old in list(self._forms)[:-_REMEMBERED]:
-                    self._forms.pop(old, None)
+            if name.lower() in _HEADERS and (secret := value.rpartition(b" ")[2]) not in self._learned:
+                known = [*self._learned.items(), (secret, _forms_of(secret))][-_REMEMBERED:]
+                self._learned = dict(known)
+                self._forms = sum(self._learned.values(), self._fixed)
 
     def __call__(self, text: bytes) -> bytes:
         """The text without the secrets; the text itself if there are none in it."""
-        plain, starts = text.lower(), None
-        if b"\\" in plain or b"%" in plain or b"&#" in plain:
-            plain, starts = _unescaped(plain)
-        forms = chain(self._fixed, *list(self._forms.values()))
-        found = sorted(span for form in forms if form in plain for span in _spans(plain, form))
-        if not found:
-            return text
-        masked, end = bytearray(), 0
-        for span in found:
-            start, stop = span if starts is None else (starts[span[0]], starts[span[1]])
-            if start >= end:
-                masked += text[end:start] + b"***"
-            end = max(end, stop)
-        return bytes(masked + text[end:])
+        plain, forms = text.lower(), self._forms
+        for _ in range(1 + _ROUNDS):
+            if any(form in plain for form in forms):
+                return _masked(text, forms)
+            if not (b"\\" in plain or b"%" in plain or b"&" in plain):
+                break
+            plain = _ESCAPE.sub(_resolved, plain)
+        return text
 
     def text(self, text: str) -> str:
         """As for bytes, for text."""
-        return self(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        data = text.encode("utf-8", "surrogatepass")
+        masked = self(data)
+        return text if masked is data else masked.decode("utf-8", "surrogatepass")
 
 
-def _forms_of(secret: bytes) -> frozenset[bytes]:
-    return frozenset(form.lower() for form in (secret, *_base64(secret))) if len(secret) >= _SHORTEST else frozenset()
+def mask_record(record: logging.LogRecord) -> bool:
+    """A filter for the loggers of httpcore, which describe all that comes in at level DEBUG."""
+    text = record.getMessage()
+    with _lock:
+        masks = list(_masks)
+    for mask in masks:
+        text = mask.text(text)
+    record.msg, record.args = text, ()
+    return True
+
+
+def _forms_of(secret: bytes) -> tuple[bytes, ...]:
+    forms = {form.lower() for form in (secret, *_base64(secret))} if len(secret) >= _SHORTEST else set()
+    return tuple(forms | {_ESCAPE.sub(_resolved, form) for form in forms})
 
 
 def _base64(secret: bytes) -> Iterator[bytes]:
@@ -67,18 +91,41 @@ def _base64(secret: bytes) -> Iterator[bytes]:
         yield inner.translate(bytes.maketrans(b"+/", b"-_"))
 
 
+def _resolved(escape: re.Match[bytes]) -> bytes:
+    coded, hexadecimal, decimal, name, verbatim = escape.groups()
+    if verbatim is not None:
+        return verbatim
+    if name is not None:
+        return html.unescape(name.decode()).encode().lower()
+    return bytes([(int(decimal) if decimal else int(coded or hexadecimal, 16)) & 0xFF]).lower()
+
+
+def _masked(text: bytes, forms: tuple[bytes, ...]) -> bytes:
+    plain, starts = text.lower(), cast("Sequence[int]", range(len(text) + 1))
+    found: list[tuple[int, int]] = []
+    for _ in range(1 + _ROUNDS):
+        found += [(starts[start], starts[stop]) for form in forms for start, stop in _spans(plain, form)]
+        if not _ESCAPE.search(plain):
+            break
+        plain, origins = _unescaped(plain)
+        starts = [starts[origin] for origin in origins]
+    masked, end = bytearray(), 0
+    for start, stop in sorted(found):
+        if start >= end:
+            masked += text[end:start] + b"***"
+        end = max(end, stop)
+    return bytes(masked + text[end:])
+
+
 def _unescaped(text: bytes) -> tuple[bytes, list[int]]:
     """The text with its escapes resolved, and where in *text* each byte of that begins."""
-    plain, starts, end = bytearray(), list[int](), 0
+    plain, origins, end = bytearray(), list[int](), 0
     for escape in _ESCAPE.finditer(text):
-        json, verbatim, percent, hexadecimal, decimal = escape.groups()
-        starts += range(end, escape.start() + 1)
-        plain += text[end : escape.start()]
-        code = int(decimal) if decimal else int(json or percent or hexadecimal or b"0", 16)
-        plain += verbatim or bytes([code & 0xFF])
+        resolved = _resolved(escape)
+        origins += [*range(end, escape.start()), *[escape.start()] * len(resolved)]
+        plain += text[end : escape.start()] + resolved
         end = escape.end()
-    starts += range(end, len(text) + 1)
-    return bytes(plain + text[end:]).lower(), starts
+    return bytes(plain + text[end:]), [*origins, *range(end, len(text) + 1)]
 
 
 def _spans(text: bytes, part: bytes) -> Iterator[tuple[int, int]]:

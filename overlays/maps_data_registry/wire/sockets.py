@@ -1,30 +1,59 @@
 """Network backends of httpcore that keep to a deadline: one for sync code, and its twin for asyncio.
 
-httpcore's timeouts are for one read each, so a server that drips bytes would never meet one. In sync code nothing else
-can end a read, so each step gets the smaller of its own timeout and what is left. Under asyncio the whole request is
-cancelled at its deadline, and the backend is there for speed: it does without anyio's layer around a socket.
+httpcore's timeouts are for one read each, so a server that drips bytes would never meet one. Here each step gets the
+smaller of its own timeout and what is left until the request's deadline. The asyncio backend also does without anyio's
+layer around a socket. Under trio the caller cancels what is late, and the backend is httpcore's.
 """
 
 import asyncio
 import contextlib
+import logging
+import math
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import httpcore
 
+from .secrecy import mask_record
+
 T = TypeVar("T")
 Options = Iterable[httpcore.SOCKET_OPTION]
-TimeLeft = Callable[[float | None], float]
-"""The smaller of a timeout and the seconds until the deadline; TimeoutError if there are none."""
+
+_ENOUGH = 256 * 1024  # bytes received and not read yet, when no more are taken from the socket
+
+for _name in ("connection", "http11", "proxy", "socks"):
+    logging.getLogger(f"httpcore.{_name}").addFilter(mask_record)
+
+
+class Lease:
+    """What a transport's backend knows of the request that it serves. A transport has one request at a time."""
+
+    ends = math.inf
+    """When the request must be over, on `time.monotonic`."""
+
+    stream: Any = None
+    """The connection that was opened last: httpcore leaves it open where TLS or SOCKS fails on it."""
+
+    def left(self, timeout: float | None) -> float:
+        """The smaller of *timeout* and the seconds until the deadline.
+
+        Raises:
+            TimeoutError: if there are none.
+        """
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left if timeout is None else min(left, timeout)
 
 
 class SyncSockets(httpcore.SyncBackend):
     """Sockets whose every step ends by the deadline. Only looking up a name cannot be cut short."""
 
-    def __init__(self, time_left: TimeLeft) -> None:
-        self._time_left = time_left
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
 
     def connect_tcp(
         self,
@@ -35,33 +64,38 @@ class SyncSockets(httpcore.SyncBackend):
         socket_options: Options | None = None,
     ) -> httpcore.NetworkStream:
         """Open a connection to the first of the host's addresses that answers."""
-        try:
-            addresses = {str(found[4][0]): None for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(str(error)) from error
+        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         failure: Exception | None = None
-        for address in addresses:
+        for address in dict.fromkeys(str(item[4][0]) for item in found):
             try:
-                left = self._time_left(timeout)
+                left = self._lease.left(timeout)
                 stream = super().connect_tcp(address, port, left, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
+                failure = failure or error
             else:
-                return _SyncStream(stream, self._time_left)
+                self._lease.stream = stream
+                return _SyncStream(stream, self._lease)
         raise failure or httpcore.ConnectError(f"{host} has no address")
 
 
 class _SyncStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, time_left: TimeLeft) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, lease: Lease) -> None:
         self._stream = stream
-        self._time_left = time_left
+        self._socket: socket.socket = stream.get_extra_info("socket")
+        self._lease = lease
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._time_left(timeout))
+        with _as(httpcore.ReadTimeout, httpcore.ReadError):
+            self._socket.settimeout(self._lease.left(timeout))
+            return self._socket.recv(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if buffer:  # httpcore also writes the end of a body that is not there
-            self._stream.write(buffer, self._time_left(timeout))
+        rest = memoryview(buffer)
+        with _as(httpcore.WriteTimeout, httpcore.WriteError):
+            while rest:
+                self._socket.settimeout(self._lease.left(timeout))
+                rest = rest[self._socket.send(rest) :]
 
     def close(self) -> None:
         self._stream.close()
@@ -69,10 +103,10 @@ class _SyncStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        if self._stream.get_extra_info("ssl_object") is not None:
+        if isinstance(self._socket, ssl.SSLSocket):
             return _TLSInTLS(self, ssl_context, server_hostname, timeout)
-        stream = self._stream.start_tls(ssl_context, server_hostname, self._time_left(timeout))
-        return _SyncStream(stream, self._time_left)
+        stream = self._stream.start_tls(ssl_context, server_hostname, self._lease.left(timeout))
+        return _SyncStream(stream, self._lease)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -87,23 +121,20 @@ class _TLSInTLS(httpcore.NetworkStream):
         self._stream = stream
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
-        try:
+        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
             self._run(self._tls.do_handshake, timeout)
-        except OSError as error:  # ssl.SSLError is one
-            self.close()
-            raise httpcore.ConnectError(str(error)) from error
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        try:
-            return self._run(lambda: self._tls.read(max_bytes), timeout)
-        except ssl.SSLEOFError:  # closed without TLS's goodbye, as many servers do
-            return b""
-        except ssl.SSLError as error:
-            raise httpcore.ReadError(str(error)) from error
+        with _as(httpcore.ReadTimeout, httpcore.ReadError):
+            try:
+                return self._run(lambda: self._tls.read(max_bytes), timeout)
+            except ssl.SSLEOFError:  # closed without TLS's goodbye, as many servers do
+                return b""
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
-            self._run(lambda: self._tls.write(buffer), timeout)
+            with _as(httpcore.WriteTimeout, httpcore.WriteError):
+                self._run(lambda: self._tls.write(buffer), timeout)
 
     def close(self) -> None:
         self._stream.close()
@@ -125,7 +156,10 @@ class _TLSInTLS(httpcore.NetworkStream):
 
 
 class AsyncioSockets(httpcore.AsyncNetworkBackend):
-    """asyncio's own streams."""
+    """asyncio's transports, whose every step ends by the deadline."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
 
     async def connect_tcp(
         self,
@@ -136,74 +170,129 @@ class AsyncioSockets(httpcore.AsyncNetworkBackend):
         socket_options: Options | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
-        loop = asyncio.get_running_loop()
-        reader = _Reader(loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         local = None if local_address is None else (local_address, 0)
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
-            async with asyncio.timeout(timeout):
-                transport, _ = await loop.create_connection(
-                    lambda: protocol, host, port, local_addr=local, happy_eyeballs_delay=0.25
+            async with asyncio.timeout(self._lease.left(timeout)):
+                transport, self._lease.stream = await asyncio.get_running_loop().create_connection(
+                    lambda: _AsyncioStream(self._lease), host, port, local_addr=local, happy_eyeballs_delay=0.25
                 )
         for option in socket_options or ():
             transport.get_extra_info("socket").setsockopt(*option)
-        return _AsyncioStream(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        return self._lease.stream
 
 
-class _Reader(asyncio.StreamReader):
-    """Knows whether there is something to read."""
+class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """A connection: what asyncio hands the bytes to, and what httpcore reads them from."""
 
-    unread = 0
+    _transport: asyncio.Transport
 
-    def feed_data(self, data: Any) -> None:
-        self.unread += len(data)
-        super().feed_data(data)
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._loop = asyncio.get_running_loop()
+        self._received = bytearray()
+        self._has_ended = self._is_lost = self._is_full = False
+        self._failure: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
 
-    async def read(self, n: int = -1) -> bytes:
-        data = await super().read(n)
-        self.unread -= len(data)
-        return data
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment] # of a stream, as asyncio says itself
 
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) > _ENOUGH:
+            self._transport.pause_reading()
+        self._wake()
 
-class _AsyncioStream(httpcore.AsyncNetworkStream):
-    def __init__(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def eof_received(self) -> None:
+        self._has_ended = True
+        self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._has_ended = self._is_lost = True
+        self._failure = error
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._wake()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with _as(httpcore.ReadTimeout, httpcore.ReadError):
-            async with asyncio.timeout(timeout):
-                return await self._reader.read(max_bytes)
+            while not (self._received or self._has_ended):
+                await self._wait(timeout)
+            if self._failure is not None and not self._received:
+                raise self._failure
+        data = bytes(self._received[:max_bytes])
+        del self._received[:max_bytes]
+        if not self._has_ended:
+            self._transport.resume_reading()
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if buffer:  # httpcore also writes the end of a body that is not there
-            with _as(httpcore.WriteTimeout, httpcore.WriteError):
-                async with asyncio.timeout(timeout):
-                    self._writer.write(buffer)
-                    await self._writer.drain()
+        with _as(httpcore.WriteTimeout, httpcore.WriteError):
+            if buffer:  # httpcore also writes the end of a body that is not there
+                self._transport.write(buffer)
+            while self._is_full and not self._is_lost:
+                await self._wait(timeout)
 
     async def aclose(self) -> None:
         # Not close(): that waits for TLS's close_notify, which the peer could stall.
-        self._writer.transport.abort()
+        self._transport.abort()
         await asyncio.sleep(0)  # the loop closes the socket in its next turn
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        try:
-            with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
-                async with asyncio.timeout(timeout):
-                    await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
-        except BaseException:
-            self._writer.transport.abort()
-            raise
+        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
+            if self._received:  # it would be taken for what comes through TLS later
+                raise ssl.SSLError("the other side sent something before TLS was there")
+            async with asyncio.timeout(self._lease.left(timeout)):
+                transport = await self._loop.start_tls(
+                    self._transport, self, ssl_context, server_hostname=server_hostname
+                )
+        self._transport = transport or self._transport  # none: it has been lost already
         return self
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":  # an idle connection that is readable has ended, or has surplus bytes
-            return self._reader.unread > 0 or self._reader.at_eof() or self._reader.exception() is not None
+            return bool(self._received) or self._has_ended
         names = {"client_addr": "sockname", "server_addr": "peername"}
-        return self._writer.get_extra_info(names.get(info, info))
+        return self._transport.get_extra_info(names.get(info, info))
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _wait(self, timeout: float | None) -> None:
+        """Wait until something has happened."""
+        self._waiter = waiter = self._loop.create_future()
+        timer = self._loop.call_later(self._lease.left(timeout), _time_out, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+
+def _time_out(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
+
+
+class TrioSockets(httpcore.TrioBackend):
+    """httpcore's own."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
+        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):  # also for a host that is no name
+            self._lease.stream = await super().connect_tcp(*args, **options)
+        return self._lease.stream
 
 
 @contextlib.contextmanager

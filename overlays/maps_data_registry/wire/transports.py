@@ -1,12 +1,15 @@
-"""httpx's own transports: never shared between processes, and an async one carries one request at a time.
+"""Who sends a request: httpx's own transports, or the caller's.
 
-httpcore's pool costs time quadratic in the requests that share it. A free list does not: a transport is taken for a
-request and given back when the reply has been read, so its pool never holds more than one connection.
+httpx's own are never shared between processes or event loops, and each carries one request at a time: httpcore's pool
+costs time quadratic in the requests that share it, and a connection with one request can keep to that request's
+deadline. So a transport is taken from a free list for a request, and given back when the reply has been read.
 """
 
+import contextlib
 import os
-from collections.abc import AsyncIterator
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -17,91 +20,149 @@ KEEP_ALIVE = 300.0
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE)
 
 
-class SyncTransports(httpx.BaseTransport):
-    """One `httpx.HTTPTransport` for each process: a forked child must not read replies from its parent's sockets."""
+class Transports(Protocol):
+    """Lends a transport for one request, which must be over at `ends`, on `time.monotonic`."""
 
-    def __init__(self, time_left: Any, **settings: Any) -> None:
-        self._time_left = time_left
-        self._settings = settings
-        self._of_process: dict[int, httpx.HTTPTransport] = {}
+    def lend(self, ends: float) -> contextlib.AbstractContextManager[httpx.BaseTransport]:
+        """A transport for the sync client."""
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request."""
-        if (transport := self._of_process.get(process := os.getpid())) is None:
-            transport = self._of_process.setdefault(process, self._build())  # threads that race get the same one
-        return transport.handle_request(request)
+    def lend_async(self, ends: float) -> contextlib.AbstractAsyncContextManager[httpx.AsyncBaseTransport]:
+        """A transport for the async client."""
 
     def close(self) -> None:
-        """Close this process's connections."""
-        if (transport := self._of_process.pop(os.getpid(), None)) is not None:
-            transport.close()
+        """Close the sync side's connections of this process."""
 
-    def _build(self) -> httpx.HTTPTransport:
-        from .sockets import SyncSockets  # httpcore, and with it trio where there is one: not before it is needed
-
-        transport = httpx.HTTPTransport(limits=_LIMITS, **self._settings)
-        _set_backend(transport, SyncSockets(self._time_left))
-        return transport
+    async def aclose(self) -> None:
+        """Close the async side's connections of this event loop."""
 
 
-class AsyncTransports(httpx.AsyncBaseTransport):
-    """Free lists of `httpx.AsyncHTTPTransport`, one for each event loop, as a connection belongs to one loop."""
+class OwnTransports:
+    """Free lists of `httpx.HTTPTransport` and `httpx.AsyncHTTPTransport`."""
 
     def __init__(self, **settings: Any) -> None:
         self._settings = settings
-        self._free: WeakKeyDictionary[object, list[httpx.AsyncHTTPTransport]] = WeakKeyDictionary()
+        self._of_process: dict[int, list[Any]] = {}
+        self._of_loop: WeakKeyDictionary[object, list[Any]] = WeakKeyDictionary()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request on a transport that no other request uses."""
-        loop, is_asyncio = _event_loop()
-        free = self._free.setdefault(loop, [])
-        transport = free.pop() if free else self._build(is_asyncio)
+    @contextlib.contextmanager
+    def lend(self, ends: float) -> Iterator[httpx.BaseTransport]:
+        """A transport for the sync client. One whose request failed is closed."""
+        process = os.getpid()
+        free = self._of_process.setdefault(process, [])
+        transport, lease = free.pop() if free else self._build()
+        lease.ends = ends
         try:
-            response = await transport.handle_async_request(request)
+            yield transport
         except BaseException:
-            free.append(transport)  # whose connection httpcore has closed
+            transport.close()
+            if lease.stream is not None:
+                lease.stream.close()
             raise
-        response.stream = _Lent(response.stream, transport, free, lambda: self._free.get(loop) is free)
-        return response
+        if self._of_process.get(process) is free and not _has_surplus(transport):
+            free.append((transport, lease))
+        else:  # or the client was closed in the meantime
+            transport.close()
 
-    async def aclose(self) -> None:
-        """Close this event loop's connections; those in use close when their replies have been read."""
-        loop, _ = _event_loop()
-        for transport in self._free.pop(loop, ()):
+    @contextlib.asynccontextmanager
+    async def lend_async(self, ends: float) -> AsyncIterator[httpx.AsyncBaseTransport]:
+        """A transport for the async client. One whose request failed is closed."""
+        loop, is_asyncio = _event_loop()
+        free = self._of_loop.setdefault(loop, [])
+        transport, lease = free.pop() if free else self._build_async(is_asyncio)
+        try:
+            if is_asyncio:
+                lease.ends = ends
+                yield transport
+            else:
+                with _fail_at(ends):
+                    yield transport
+        except BaseException:
+            await transport.aclose()
+            if lease.stream is not None:
+                await lease.stream.aclose()
+            raise
+        if self._of_loop.get(loop) is free and not _has_surplus(transport):
+            free.append((transport, lease))
+        else:
             await transport.aclose()
 
-    def _build(self, is_asyncio: bool) -> httpx.AsyncHTTPTransport:
-        transport = httpx.AsyncHTTPTransport(limits=_LIMITS, **self._settings)
-        if is_asyncio:
-            from .sockets import AsyncioSockets
-
-            _set_backend(transport, AsyncioSockets())
-        return transport
-
-
-class _Lent(httpx.AsyncByteStream):
-    """The body of a reply, whose transport is given back when the body is closed."""
-
-    def __init__(self, stream: Any, transport: httpx.AsyncHTTPTransport, free: list[Any], is_open: Any) -> None:
-        self._stream = stream
-        self._transport = transport
-        self._free = free
-        self._is_open = is_open
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            yield chunk
+    def close(self) -> None:
+        """Close this process's idle connections; those in use close when their replies have been read."""
+        for transport, _ in self._of_process.pop(os.getpid(), ()):
+            transport.close()
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
-        if self._is_open():
-            self._free.append(self._transport)
-        else:
+        """Likewise for this event loop's."""
+        for transport, _ in self._of_loop.pop(_event_loop()[0], ()):
+            await transport.aclose()
+
+    def _build(self) -> tuple[httpx.HTTPTransport, Any]:
+        from .sockets import Lease, SyncSockets  # httpcore, and with it trio where there is one
+
+        transport, lease = httpx.HTTPTransport(limits=_LIMITS, **self._settings), Lease()
+        _set_backend(transport, SyncSockets(lease))
+        return transport, lease
+
+    def _build_async(self, is_asyncio: bool) -> tuple[httpx.AsyncHTTPTransport, Any]:
+        from .sockets import AsyncioSockets, Lease, TrioSockets
+
+        transport, lease = httpx.AsyncHTTPTransport(limits=_LIMITS, **self._settings), Lease()
+        _set_backend(transport, AsyncioSockets(lease) if is_asyncio else TrioSockets(lease))
+        return transport, lease
+
+
+class CallersTransport:
+    """The transport that was passed to `connect`, for the kinds of client that it serves."""
+
+    def __init__(self, transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    @contextlib.contextmanager
+    def lend(self, ends: float) -> Iterator[httpx.BaseTransport]:
+        """The transport, if it is a sync one. It keeps to the deadline between two parts of a reply only."""
+        if not isinstance(self._transport, httpx.BaseTransport):
+            raise TypeError("transport=… is async: the sync functions need a sync transport, as httpx.HTTPTransport is")
+        yield self._transport
+
+    @contextlib.asynccontextmanager
+    async def lend_async(self, ends: float) -> AsyncIterator[httpx.AsyncBaseTransport]:
+        """The transport, if it is an async one."""
+        if not isinstance(self._transport, httpx.AsyncBaseTransport):
+            raise TypeError(
+                "transport=… is sync: the async functions and wait_for_operations need an async transport, "
+                "as httpx.AsyncHTTPTransport is"
+            )
+        with _fail_at(ends):
+            yield self._transport
+
+    def close(self) -> None:
+        """Close the transport, if it is a sync one."""
+        if isinstance(self._transport, httpx.BaseTransport):
+            self._transport.close()
+
+    async def aclose(self) -> None:
+        """Close the transport, if it is an async one."""
+        if isinstance(self._transport, httpx.AsyncBaseTransport):
             await self._transport.aclose()
 
 
+def _fail_at(ends: float) -> contextlib.AbstractContextManager[Any]:
+    import anyio  # which a sync wait need not load
+
+    return anyio.fail_after(ends - time.monotonic())
+
+
+# The private names of httpx and httpcore that are used. A test says when one of them moves.
+
+
 def _set_backend(transport: Any, backend: object) -> None:
-    transport._pool._network_backend = backend  # the one private name of httpx that is used, as it hands none through
+    transport._pool._network_backend = backend
+
+
+def _has_surplus(transport: Any) -> bool:
+    """Whether more came than the reply: httpcore would take it for the reply to the next request."""
+    states = (getattr(link._connection, "_h11_state", None) for link in transport._pool.connections)
+    return any(state is not None and state.trailing_data[0] for state in states)
 
 
 def _event_loop() -> tuple[object, bool]:

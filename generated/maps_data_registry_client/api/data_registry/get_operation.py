@@ -64,11 +64,11 @@ def sync_detailed(
     client: AuthenticatedClient,
     api_version: str = "2023-06-01",
 ) -> Response[LongRunningOperationResult | MapsErrorResponse]:
-    """Get the state of a register or replace operation.
+    """Get the status of a register or replace operation.
 
-     Ask as often as `Retry-After` suggests. While work goes on the reply is a 200 that carries `Retry-
-    After`; the last reply is a 200 without it. A failed operation is *also* a 200: only `status` in the
-    body tells success from failure.
+     Poll no more often than `Retry-After` suggests. While the operation is running the reply is a 200
+    with `Retry-After`; the last reply is a 200 without it. A failed operation is *also* a 200: only
+    `status` in the body distinguishes success from failure.
 
     Args:
         operation_id (str):
@@ -100,11 +100,11 @@ def sync(
     client: AuthenticatedClient,
     api_version: str = "2023-06-01",
 ) -> LongRunningOperationResult | MapsErrorResponse | None:
-    """Get the state of a register or replace operation.
+    """Get the status of a register or replace operation.
 
-     Ask as often as `Retry-After` suggests. While work goes on the reply is a 200 that carries `Retry-
-    After`; the last reply is a 200 without it. A failed operation is *also* a 200: only `status` in the
-    body tells success from failure.
+     Poll no more often than `Retry-After` suggests. While the operation is running the reply is a 200
+    with `Retry-After`; the last reply is a 200 without it. A failed operation is *also* a 200: only
+    `status` in the body distinguishes success from failure.
 
     Args:
         operation_id (str):
@@ -131,11 +131,11 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
     api_version: str = "2023-06-01",
 ) -> Response[LongRunningOperationResult | MapsErrorResponse]:
-    """Get the state of a register or replace operation.
+    """Get the status of a register or replace operation.
 
-     Ask as often as `Retry-After` suggests. While work goes on the reply is a 200 that carries `Retry-
-    After`; the last reply is a 200 without it. A failed operation is *also* a 200: only `status` in the
-    body tells success from failure.
+     Poll no more often than `Retry-After` suggests. While the operation is running the reply is a 200
+    with `Retry-After`; the last reply is a 200 without it. A failed operation is *also* a 200: only
+    `status` in the body distinguishes success from failure.
 
     Args:
         operation_id (str):
@@ -165,11 +165,11 @@ async def asyncio(
     client: AuthenticatedClient,
     api_version: str = "2023-06-01",
 ) -> LongRunningOperationResult | MapsErrorResponse | None:
-    """Get the state of a register or replace operation.
+    """Get the status of a register or replace operation.
 
-     Ask as often as `Retry-After` suggests. While work goes on the reply is a 200 that carries `Retry-
-    After`; the last reply is a 200 without it. A failed operation is *also* a 200: only `status` in the
-    body tells success from failure.
+     Poll no more often than `Retry-After` suggests. While the operation is running the reply is a 200
+    with `Retry-After`; the last reply is a 200 without it. A failed operation is *also* a 200: only
+    `status` in the body distinguishes success from failure.
 
     Args:
         operation_id (str):

@@ -1,0 +1,70 @@
+"""Standard input, output and error, whatever they are connected to."""
+
+import contextlib
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+
+class OutputClosed(Exception):
+    """Whoever read standard output stopped reading."""
+
+
+def prepare() -> None:
+    """Make no character, read or written, an error: an error tree has some that not every code page has."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def write_result(text: str) -> None:
+    """Write a line to standard output, at once.
+
+    Raises:
+        OutputClosed: if nobody reads it any more.
+        OSError: if it cannot be written, with "standard output" as the file's name.
+    """
+    try:
+        with naming("standard output"):
+            _write(sys.stdout, text)
+    except OSError as error:
+        if error.errno in {errno.EPIPE, errno.EINVAL}:  # the latter is Windows's word for a closed pipe
+            raise OutputClosed from error
+        raise
+
+
+def write_note(text: str) -> None:
+    """Write a line to standard error if that is possible: no result depends on it."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, text)
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is not None:  # as it is when it was closed from the start
+        stream.write(f"{text}\n")
+        stream.flush()
+
+
+def discard_output() -> None:
+    """Send what Python still holds of standard output nowhere: it would fail once more at exit."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person sees what is written to a stream."""
+    return stream is not None and stream.isatty()
+
+
+@contextlib.contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Name the file in an OSError that does not, as those of reading and writing do not."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or what
+        raise

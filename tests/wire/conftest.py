@@ -1,0 +1,41 @@
+import ssl
+
+import pytest
+import trustme
+from attrs import frozen
+
+from .drivers import DRIVERS, Driver
+
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@frozen
+class Certificates:
+    """An authority, and the two sides of TLS: a server on loopback that is also `maps.test`, and who trusts it."""
+
+    authority: trustme.CA
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Certificates:
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1", "localhost", "maps.test").configure_cert(server)
+    authority.configure_trust(client)
+    return Certificates(authority, server, client)
+
+
+@pytest.fixture(params=DRIVERS, ids=lambda driver: driver.name)
+def driver(request: pytest.FixtureRequest) -> Driver:
+    """A test with it runs once for each way to wait."""
+    found: Driver = request.param
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
