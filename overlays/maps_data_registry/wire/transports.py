@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -146,7 +146,7 @@ class CallersTransport:
         if isinstance(self._transport, httpx.AsyncBaseTransport):
             await self._transport.aclose()
             if hasattr(self._transport, "get_client"):  # httpx_aiohttp's, which would keep the session that is closed
-                self._transport.client = self._session
+                cast("Any", self._transport).client = self._session
 
 
 def _fail_at(ends: float) -> contextlib.AbstractContextManager[Any]:
