@@ -1,7 +1,6 @@
 """The command in a process of its own, at a terminal whose screen can be read."""
 
 import copy
-import fcntl
 import json
 import os
 import select
@@ -9,7 +8,6 @@ import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +15,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyte
+import pytest
+
+fcntl = pytest.importorskip("fcntl", reason="the command is tested at a POSIX terminal")
+termios = pytest.importorskip("termios")
 
 KEY = "marker-secret-0123456789"
 PATIENCE = 60.0  # seconds; machines are shared, and a test that fails may take its time
