@@ -1,3 +1,4 @@
+import os
 import re
 import signal
 import sys
@@ -22,6 +23,8 @@ class Done:
 
 
 Run = Callable[..., Done]
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals, terminals and devices as POSIX has them")
 
 
 @pytest.fixture(scope="session")

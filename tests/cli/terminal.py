@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import select
 import signal
 import struct
@@ -19,6 +20,10 @@ import pytest
 
 fcntl = pytest.importorskip("fcntl", reason="the command is tested at a POSIX terminal")
 termios = pytest.importorskip("termios")
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 KEY = "marker-secret-0123456789"
 PATIENCE = 60.0  # seconds; machines are shared, and a test that fails may take its time
@@ -111,6 +116,8 @@ class Terminal:
         self.pid = server.start(*argv, env=env, stdin=path, stdout=stdout or path, stderr=path)
         self._inside = inside  # held open, so that the terminal lives on when the command has ended
         self._code: int | None = None
+        while not self._takes_interrupts():
+            time.sleep(0.001)
 
     def __enter__(self) -> Self:
         return self
@@ -150,6 +157,12 @@ class Terminal:
 
     def press(self, keys: bytes) -> None:
         os.write(self._terminal, keys)
+
+    def _takes_interrupts(self) -> bool:
+        """Whether the command has a handler for Ctrl+C by now; before, it would be lost."""
+        status = Path(f"/proc/{self.pid}/status")
+        caught = re.search(r"SigCgt:\s*(\w+)", status.read_text()) if status.exists() else None  # Linux only
+        return caught is None or bool(int(caught[1], 16) & 1 << signal.SIGINT - 1)
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)

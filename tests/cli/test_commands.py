@@ -20,7 +20,7 @@ import pytest
 
 from maps_data_registry.emulator import Emulator, Namespace
 
-from .conftest import Run
+from .conftest import Run, posix
 from .terminal import KEY
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
@@ -156,6 +156,7 @@ def test_the_time_is_up(emulator: Namespace, run: Run) -> None:
     assert run(*command[1:]).code == 0
 
 
+@posix
 @pytest.mark.parametrize("many", [False, True])
 def test_the_command_to_go_on(emulator: Namespace, run: Run, tmp_path: Path, many: bool) -> None:
     """With a results file, or with more operations than fit on a line, it is the same command again."""
@@ -177,6 +178,7 @@ def test_no_limit_and_an_interval(emulator: Namespace, run: Run) -> None:
     assert "next poll in 0 s" in done.err
 
 
+@posix
 @pytest.mark.parametrize("when", ["before the first reply", "between two polls"])
 def test_an_interrupt(emulator: Namespace, run: Run, when: str) -> None:
     scenario = "slow-headers pace=5" if when == "before the first reply" else "never-ends retry_after=60"
@@ -209,6 +211,7 @@ def test_an_interrupt_before_anything_is_asked(
     assert (done.code, done.out, done.err) == (130, "", "maps-data-registry: interrupted\n")
 
 
+@posix
 def test_a_status_that_is_cut_short_says_so(emulator: Namespace, run: Run) -> None:
     ids = [emulator.start_operation("completes polls=0").id for _ in range(2)]
     last = emulator.start_operation("slow-headers pace=5")
@@ -235,6 +238,7 @@ def test_operations_of_both_geographies_in_one_run(
     assert run("wait", locations[0]).code == 0
 
 
+@posix
 def test_to_go_on_names_locations_where_they_were_given(emulator: Namespace, run: Run) -> None:
     location = emulator.start_operation("never-ends retry_after=9").location
     done = run("wait", *at(emulator), "--timeout", "1s", "--no-progress", location)
@@ -290,6 +294,7 @@ def test_verbose_tells_of_requests_without_secrets(emulator: Namespace, run: Run
     assert "INFO" not in quiet.err
 
 
+@posix
 def test_nobody_reads(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -301,6 +306,7 @@ def test_nobody_reads(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyP
     assert "maps-data-registry" not in done.err
 
 
+@posix
 def test_the_disk_is_full(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
@@ -343,6 +349,7 @@ def test_a_closed_pipe_on_windows(emulator: Namespace, run: Run, monkeypatch: py
     assert (done.code, "maps-data-registry" in done.err) == (141, False)
 
 
+@posix
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("wait", "--help")])
 def test_nobody_reads_the_help(run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
@@ -482,6 +489,7 @@ def test_what_a_finalizer_raises_is_not_shown(emulator: Namespace, run: Run, mon
     assert (done.code, done.err) == (0, "")
 
 
+@posix
 def test_few_descriptors(emulator: Namespace) -> None:
     """Too few for an event loop: one line, and nothing of the loop that could not be made."""
     operation = emulator.start_operation()

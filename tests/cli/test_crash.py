@@ -12,12 +12,14 @@ import pytest
 
 from maps_data_registry.emulator import Namespace
 
+from .conftest import posix
 from .terminal import KEY, Server
 
 KILLS = 50
 OPERATIONS = 400
 
 
+@posix
 @pytest.mark.slow
 def test_killed_fifty_times(emulator: Namespace, server: Server, tmp_path: Path) -> None:
     chance = random.Random(11)
@@ -59,5 +61,4 @@ def test_killed_fifty_times(emulator: Namespace, server: Server, tmp_path: Path)
     assert Counter(known()) == Counter(ids)
     ends = Counter(entry.operation_id for entry in emulator.entries if entry.outcome in {"Completed", "Failed"})
     assert set(ends) == ids
-    assert max(ends.values()) <= 2  # an end that was told, but killed on its way to the disk, is asked for once more
-    assert sum(ends.values()) <= OPERATIONS + KILLS
+    assert sum(ends.values()) <= OPERATIONS + KILLS  # an end that a kill keeps from the disk is polled once more

@@ -14,7 +14,7 @@ from maps_data_registry.cli.inputs import Access, locate
 from maps_data_registry.cli.options import parse_duration
 from maps_data_registry.emulator import Namespace
 
-from .conftest import Run
+from .conftest import Run, posix
 from .terminal import KEY
 
 ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
@@ -97,6 +97,7 @@ USAGE = [
 ]
 
 
+@posix
 @pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[" ".join(row[0]) for row in USAGE])
 def test_bad_usage_is_one_line(run: Run, arguments: list[str], told: str) -> None:
     done = run("wait", "--geography", "us", *arguments)
@@ -109,9 +110,12 @@ def test_bad_usage_is_one_line(run: Run, arguments: list[str], told: str) -> Non
 def test_an_endpoint_is_needed_and_judged(run: Run) -> None:
     where = "an id does not say where the operation is: add --geography us or --geography eu, or --base-url URL"
     assert run("wait", ID).err == f"maps-data-registry: {ID}: {where}\n"
-    assert run("wait", ID, "--base-url", "http://maps.test").err.startswith(
-        "maps-data-registry: --base-url must be https"
-    )
+    for url, told in (
+        ("http://maps.test", "--base-url 'http://maps.test' must be https"),
+        ("maps.test", "--base-url 'maps.test' must be an absolute URL"),
+        ("https://user:secret@maps.test", "--base-url must not hold a user"),
+    ):
+        assert run("wait", ID, "--base-url", url).err.startswith(f"maps-data-registry: {told}")
     assert "'fr' is not one of us, eu" in run("wait", ID, "--geography", "fr").err
     assert "'wiat'" in run("wiat", ID).err
 

@@ -21,6 +21,8 @@ from maps_data_registry.cli.records import Record, record_of
 from maps_data_registry_client.models import LongRunningOperationResult
 from tests.support import VirtualClock
 
+from .conftest import posix
+
 RUNNING = LongRunningOperationResult(status="Running")
 
 
@@ -53,7 +55,7 @@ def drawn(shown: LiveTable) -> list[str]:
 
 def test_a_row_for_each_operation(time: VirtualClock) -> None:
     first, second, third = operations(3)
-    shown, _ = display([first, second, third], time, width=120)
+    shown, _ = display([first, second, third], time, width=90)
     shown.poll(update(first))
     shown.end(completed(third))
     time.now = 2.0
@@ -66,6 +68,14 @@ def test_a_row_for_each_operation(time: VirtualClock) -> None:
         f"{third}  Completed             3     12 s",
         "3 operations: 1 completed, 1 running, 1 not polled, 2 s",
     ]
+
+
+def test_a_bar_where_there_is_room(time: VirtualClock) -> None:
+    [name] = operations(1)
+    for width in (95, 96):
+        shown, _ = display([name], time, width=width)
+        shown.poll(update(name))
+        assert ("━" in drawn(shown)[1]) == (width == 96)
 
 
 def test_forty_columns_are_enough(time: VirtualClock) -> None:
@@ -254,11 +264,13 @@ def test_the_table_is_redrawn_until_all_have_ended(time: VirtualClock, monkeypat
         anyio.run(watch)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP])
+@posix
+@pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGHUP", "SIGTSTP"])
 def test_the_screen_is_left_while_a_signal_takes_effect(
-    time: VirtualClock, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    time: VirtualClock, monkeypatch: pytest.MonkeyPatch, signal_name: str
 ) -> None:
     """Here the signal has none, so that the table comes back, as it does after a stop."""
+    number = signal.Signals[signal_name]
     [name] = operations(1)
     shown, written = display([name], time)
     left = []
@@ -283,6 +295,7 @@ def test_the_screen_is_left_while_a_signal_takes_effect(
     assert signal.getsignal(number) == signal.SIG_DFL
 
 
+@posix
 def test_a_signal_that_is_ignored_stays_ignored(time: VirtualClock) -> None:
     """As SIGHUP is under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -294,6 +307,7 @@ def test_a_signal_that_is_ignored_stays_ignored(time: VirtualClock) -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+@posix
 def test_a_system_without_signal_handlers(time: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: object) -> None:
         raise NotImplementedError

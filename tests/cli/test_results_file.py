@@ -16,7 +16,7 @@ from maps_data_registry.cli.results_file import ResultsFile
 from maps_data_registry.emulator import Namespace
 from maps_data_registry_client.models import LongRunningOperationResult
 
-from .conftest import Run
+from .conftest import Run, posix
 
 
 def record(outcome: str = "completed", message: str | None = None) -> Record:
@@ -122,6 +122,7 @@ def test_a_file_system_without_locks_is_warned_of(
     assert "results.jsonl cannot be locked" in caplog.text
 
 
+@posix
 def test_a_pipe_is_refused(path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(UsageError, match=r"results\.jsonl: not a regular file"):

@@ -68,7 +68,8 @@ class Access:
                 for url in (servers if self.base_url is None else [self.base_url])
             }
         except ValueError as error:
-            raise UsageError(str(error).replace("base_url", "--base-url", 1)) from error
+            shown = "" if self.base_url is None or {*self.base_url} & {*"@?#"} else f" {self.base_url!r}"
+            raise UsageError(str(error).replace("base_url", f"--base-url{shown}", 1)) from error
 
     def _credential(self) -> httpx.Auth:
         file = self.key_file or self.sas_file
