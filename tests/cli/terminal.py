@@ -16,6 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyte
+import pytest
+
+fcntl = pytest.importorskip("fcntl", reason="the command is tested at a POSIX terminal")
+termios = pytest.importorskip("termios")
 
 if sys.platform != "win32":
     import fcntl
