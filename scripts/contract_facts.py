@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from document import METHODS
+from document import METHODS, Broken
 
 PREAMBLE = '''\
 """What the contract says that is neither a call nor a model: version, hosts, paths, patterns, header names."""
@@ -27,7 +28,13 @@ class Operation(NamedTuple):
 
 def module(document: dict[str, Any]) -> str:
     """The source of the module. One line for each fact, so that an addition to the document changes no other line."""
-    return "\n".join([PREAMBLE, *versions_and_servers(document), *components(document), *operations(document), ""])
+    lines = [*versions_and_servers(document), *components(document), *operations(document)]
+    names = Counter(line.partition(":")[0] for line in lines if not line.startswith((" ", ")")))
+    for name, times in names.items():
+        if times > 1 or not name.isidentifier():
+            what = "is given twice" if times > 1 else "is no name"
+            raise Broken(f"{name} {what} in maps_data_registry_contract: rename what it comes from in the document")
+    return "\n".join([PREAMBLE, *lines, ""])
 
 
 def versions_and_servers(document: dict[str, Any]) -> Iterator[str]:
@@ -54,16 +61,16 @@ def components(document: dict[str, Any]) -> Iterator[str]:
 
 
 def operations(document: dict[str, Any]) -> Iterator[str]:
-    found = {
-        constant(item[method]["operationId"]): (item[method]["operationId"], method.upper(), path)
+    found = [
+        (item[method]["operationId"], method.upper(), path)
         for path, item in document.get("paths", {}).items()
         for method in METHODS
-        if "operationId" in item.get(method, {})
-    }
-    for name, facts in found.items():
-        yield f"{name}: Final = Operation({', '.join(map(literal, facts))})"
+        if method in item
+    ]
+    for facts in found:
+        yield f"{constant(facts[0])}: Final = Operation({', '.join(map(literal, facts))})"
     yield "OPERATIONS: Final[tuple[Operation, ...]] = ("
-    yield from (f"    {name}," for name in found)
+    yield from (f"    {constant(name)}," for name, _, _ in found)
     yield ")"
 
 

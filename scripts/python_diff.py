@@ -1,7 +1,7 @@
 """What changed in the Python that users see, between two trees of this project, and what griffe calls a breakage.
 
 Of the generated packages every name without a leading underscore is public; of the overlay only what
-its `__all__` and that of its emulator name, wherever it is defined.
+its `__all__` and those of its emulator and its Airflow operator name, wherever it is defined.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import griffe
 from contract_diff import Change
 
 GENERATED = ("maps_data_registry_client", "maps_data_registry_schemas", "maps_data_registry_contract")
-OVERLAYS = ("maps_data_registry", "maps_data_registry.emulator")
+OVERLAYS = ("maps_data_registry", "maps_data_registry.emulator", "maps_data_registry.airflow")
 
 Objects = dict[str, griffe.Object]
 

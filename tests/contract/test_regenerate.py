@@ -248,6 +248,15 @@ def test_the_facts_of_a_document_that_says_little() -> None:
     assert found["OPERATIONS"] == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("2d", "2D is no name"), ("keyHeader", "KEY_HEADER is given twice"), ("Operations", "OPERATIONS")],
+)
+def test_a_fact_needs_a_name_of_its_own(name: str, said: str) -> None:
+    with pytest.raises(Broken, match=f"^{said} .*: rename what it comes from in the document$"):
+        facts(paths={"/": {"get": {"operationId": name}}})
+
+
 @pytest.mark.slow
 def test_the_facts_are_strictly_typed(tmp_path: Path) -> None:
     source = contract_facts.module(loaded())

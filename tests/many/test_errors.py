@@ -19,7 +19,19 @@ from maps_data_registry import (
 from tests.support import client_of, reply
 
 from .conftest import Run
-from .support import EAGER, Many, Service, after, first_only, name_of, names, never, number_of, virtual_clock
+from .support import (
+    EAGER,
+    Many,
+    Service,
+    after,
+    first_only,
+    name_of,
+    names,
+    never,
+    number_of,
+    run_virtually,
+    virtual_clock,
+)
 
 
 def broken(error: BaseException, count: int = 1) -> Iterator[str]:
@@ -100,9 +112,9 @@ def test_the_outcomes_before_an_error_come_first(run: Run) -> None:
 
     async def main() -> None:
         async with wait_for_operations_async(
-            Service(after(0)).client, broken(LookupError("no more"), count=5), concurrency=1, clock=virtual_clock()
+            Service(after(0), latency=1).client, broken(LookupError("no more"), 5), concurrency=1, clock=virtual_clock()
         ) as outcomes:
-            await anyio.sleep(1)
+            await anyio.sleep(100)
             ended.extend([number_of((await anext(outcomes)).operation_id) for _ in range(4)])
             with pytest.raises(LookupError, match="no more"):
                 await anext(outcomes)
@@ -122,6 +134,20 @@ def test_an_error_that_nobody_took_is_raised_on_leaving(many: Many) -> None:
     with pytest.raises(LookupError) as caught:
         many.outcomes(Service(never), operations(), count=1)
     assert caught.value is error
+
+
+def test_the_first_error_is_the_one_that_comes_out(many: Many) -> None:
+    async def on_update(update: OperationUpdate) -> None:
+        if number_of(update.operation_id) == 0:
+            await anyio.sleep(1)
+            raise LookupError("first")
+        try:
+            await anyio.sleep(2)
+        finally:
+            raise KeyError("second")
+
+    with pytest.raises(LookupError, match="first"):
+        many.outcomes(Service(never), names(2), on_update=on_update)
 
 
 def test_an_error_is_raised_once(run: Run) -> None:
@@ -193,19 +219,22 @@ def test_no_outcome_is_lost_to_a_cancellation_from_inside() -> None:
     asyncio.run(main())
 
 
-def test_no_outcome_is_lost_to_one_who_cancels_all_other_tasks() -> None:
-    service = Service(never, latency=0.001)
+@pytest.mark.parametrize("in_flight", [0, 3], ids=["before it has begun", "in flight"])
+def test_no_outcome_is_lost_to_one_who_cancels_all_other_tasks(in_flight: int) -> None:
+    service = Service(never, latency=3600)
 
     async def main() -> None:
         async with wait_for_operations_async(service.client, names(3)) as outcomes:
-            await asyncio.sleep(0.01)
+            if in_flight:
+                await asyncio.sleep(1)
+            assert service.in_flight == in_flight
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
             with pytest.raises(RuntimeError, match="cancelled"):
                 await anext(outcomes)
         assert service.in_flight == 0
 
-    asyncio.run(main())
+    run_virtually("asyncio", main)
 
 
 def test_a_closed_client_says_so(run: Run) -> None:
@@ -260,6 +289,7 @@ def test_outside_of_async_with_it_says_so_in_a_line_and_does_nothing(run: Run) -
             await anext(outcomes)
         with pytest.raises(RuntimeError, match=outside):
             await anext(outcomes)
+        await outcomes.__aexit__(None, None, None)  # again, as an exit stack might
 
     run(main)
 
@@ -276,6 +306,7 @@ def test_outside_of_with_it_says_so_in_a_line_and_does_nothing() -> None:
         next(outcomes)
     with pytest.raises(RuntimeError, match=outside):
         list(outcomes)
+    outcomes.__exit__(None, None, None)  # again, as an exit stack might
 
 
 def test_entered_twice_at_once_says_so(run: Run) -> None:

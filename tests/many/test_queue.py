@@ -1,4 +1,4 @@
-"""The queue alone: waits come out in order of their due times, never early, each once, whoever is cancelled."""
+"""The queue alone: items come out in order of their due times, never early, each once, whoever is cancelled."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -7,29 +7,22 @@ import anyio
 import pytest
 
 from maps_data_registry import Clock
-from maps_data_registry.polling.decision import Polling
-from maps_data_registry.polling.scheduler import DueQueue, Wait
+from maps_data_registry.polling.due_queue import DueQueue
 
 from .conftest import Run
-from .support import name_of, number_of, virtual_clock
+from .support import virtual_clock
 
 
-def wait(number: int, due: float) -> Wait:
-    polling = Polling(name_of(number), clock=virtual_clock())
-    polling.due = due
-    return Wait(name_of(number), polling, holds_reader=False)
-
-
-def filled(dues: Iterable[float], clock: Clock | None = None) -> DueQueue:
-    queue = DueQueue(clock or virtual_clock())
+def filled(dues: Iterable[float], clock: Clock | None = None) -> DueQueue[int]:
+    queue = DueQueue[int](clock or virtual_clock())
     for number, due in enumerate(dues):
-        queue.put(wait(number, due))
+        queue.put(number, due)
     return queue
 
 
-async def taken(queue: DueQueue, into: list[tuple[float, int]]) -> None:
-    found = await queue.take()
-    into.append((anyio.current_time(), number_of(found.polling.operation_id)))
+async def taken(queue: DueQueue[int], into: list[tuple[float, int]]) -> None:
+    number = await queue.take()
+    into.append((anyio.current_time(), number))
 
 
 @pytest.mark.parametrize(
@@ -58,8 +51,7 @@ def test_takers_are_served_in_the_order_in_which_they_came(run: Run, takers: int
 
         async def work(taker: int) -> None:
             while True:
-                found = await queue.take()
-                served.append((number_of(found.polling.operation_id), taker))
+                served.append((await queue.take(), taker))
 
         async with anyio.create_task_group() as tasks:
             for taker in range(takers):
@@ -95,7 +87,7 @@ def test_what_is_put_while_a_taker_sleeps_comes_in_its_turn(
             for _ in order:
                 tasks.start_soon(taken, queue, out)
             await anyio.sleep(2)
-            queue.put(wait(9, put))
+            queue.put(9, put)
         assert out == order
 
     run(main)
@@ -114,7 +106,7 @@ def test_a_taker_wakes_only_for_what_comes_first(run: Run) -> None:
             tasks.start_soon(taken, queue, out)
             await anyio.sleep(1)
             for number in range(100):
-                queue.put(wait(number, 11 + number))
+                queue.put(number, 11 + number)
             await anyio.sleep(1)
         assert sleeps == [10]
 
@@ -129,26 +121,26 @@ def test_put_twice_before_the_sleeper_has_woken(run: Run) -> None:
             tasks.start_soon(taken, queue, out)
             tasks.start_soon(taken, queue, out)
             await anyio.sleep(1)
-            queue.put(wait(1, 5))
-            queue.put(wait(2, 4))
+            queue.put(1, 5)
+            queue.put(2, 4)
         assert out == [(4, 2), (5, 1), (10, 0)]
 
     run(main)
 
 
-def put_nothing(_: DueQueue) -> None:
+def put_nothing(_: DueQueue[int]) -> None:
     pass
 
 
-def put_sooner(queue: DueQueue) -> None:
-    queue.put(wait(1, 6))
+def put_sooner(queue: DueQueue[int]) -> None:
+    queue.put(1, 6)
 
 
 @pytest.mark.parametrize("put", [put_nothing, put_sooner])
 @pytest.mark.parametrize("cancelled", [0, 1], ids=["the sleeper", "the next in line"])
 @pytest.mark.parametrize("first", [True, False], ids=["cancel, then put", "put, then cancel"])
 def test_a_taker_that_is_cancelled_takes_nothing_with_it(
-    run: Run, put: Callable[[DueQueue], None], cancelled: int, first: bool
+    run: Run, put: Callable[[DueQueue[int]], None], cancelled: int, first: bool
 ) -> None:
     async def main() -> None:
         queue, out = filled([10]), list[tuple[float, int]]()
@@ -190,7 +182,7 @@ def test_a_cancellation_when_a_wait_is_due_loses_it_not(run: Run) -> None:
 def test_each_comes_out_once_and_never_early_whatever_happens(run: Run, seed: int) -> None:
     async def main() -> None:
         chance = random.Random(seed)
-        queue, out, dues = DueQueue(virtual_clock()), list[tuple[float, int]](), dict[int, float]()
+        queue, out, dues = DueQueue[int](virtual_clock()), list[tuple[float, int]](), dict[int, float]()
 
         async def take() -> None:
             while len(out) < 200:
@@ -201,7 +193,7 @@ def test_each_comes_out_once_and_never_early_whatever_happens(run: Run, seed: in
         async def put(numbers: range) -> None:
             for number in numbers:
                 dues[number] = anyio.current_time() + chance.choice([0, 0, 0.5, 1, 1, chance.uniform(0, 5)])
-                queue.put(wait(number, dues[number]))
+                queue.put(number, dues[number])
                 await anyio.sleep(chance.choice([0, 0.1, 1]))
 
         async with anyio.create_task_group() as tasks:
@@ -248,7 +240,7 @@ def test_a_sleep_that_fails_leaves_the_queue_in_order(run: Run) -> None:
         with pytest.raises(LookupError):
             await queue.take()
         fails = False
-        queue.put(wait(2, 1))
+        queue.put(2, 1)
         for _ in range(3):
             await taken(queue, out)
         assert out == [(1, 2), (3, 0), (5, 1)]

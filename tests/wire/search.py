@@ -72,9 +72,9 @@ def _decoded(text: str) -> set[str]:
 def _base64(text: str) -> Iterator[str]:
     for digits in re.findall(r"(?a)[\w+/-]{12,}", text.replace("\\n", "").replace("\n", "")):
         for start in range(4):
-            part = digits[start : len(digits) - (len(digits) - start) % 4].replace("-", "+").replace("_", "/")
+            part = digits[start:].replace("-", "+").replace("_", "/")
             try:
-                yield base64.b64decode(part).decode("latin-1")
+                yield base64.b64decode(part + "=" * (-len(part) % 4)).decode("latin-1")
             except binascii.Error:  # not even the right length
                 continue
 

@@ -25,6 +25,7 @@ from maps_data_registry import (
     wait_for_operation_async,
 )
 from maps_data_registry.wire.transports import OwnTransports
+from maps_data_registry_contract import API_VERSION
 from tests.support import ID, KEY
 
 from .conftest import Certificates
@@ -40,7 +41,7 @@ def test_polls_share_a_connection(driver: Driver) -> None:
         assert driver.wait(client_at(wire.url), policy=SWIFT).status == "Completed"
     assert (len(wire.requests), wire.connections) == (3, 1)
     head = wire.requests[0].decode().lower()
-    assert head.startswith(f"get /dataregistries/operations/{ID}?api-version=2023-06-01 http/1.1\r\n")
+    assert head.startswith(f"get /dataregistries/operations/{ID}?api-version={API_VERSION} http/1.1\r\n")
     assert f"\r\nsubscription-key: {KEY}\r\n" in wire.requests[0].decode()
     assert "\r\naccept-encoding: identity\r\n" in head
     assert "\r\nauthorization" not in head

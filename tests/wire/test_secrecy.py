@@ -5,6 +5,7 @@ import gzip
 import html
 import json
 import logging
+import signal
 import sys
 import zlib
 from collections.abc import Callable
@@ -62,8 +63,7 @@ def with_body(body: bytes, status: int = 400, *headers: bytes) -> bytes:
 
 def refusal(message: str) -> bytes:
     """A refusal whose message is written in JSON as it is given."""
-    text = '{"error": {"code": "No", "message": "Not %s, no.", "target": "%s"}}' % (message, message)
-    return text.encode()
+    return b'{"error": {"code": "No", "message": "Not %b, no.", "target": "%b"}}' % ((message.encode(),) * 2)
 
 
 def every(pattern: str) -> Callable[[str], str]:
@@ -208,3 +208,165 @@ def test_an_echo_of_the_credential_is_found_nowhere(
     shown = [item for texts in found for item in texts]
     shown += [(f"log of {record.name}", record.getMessage()) for record in caplog.records]
     assert places_of(secret, shown) == []
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_the_search_itself_finds_a_secret_however_it_is_written(how: str) -> None:
+    for secret, _ in CREDENTIALS.values():
+        assert is_in(f"Not {WRITTEN[how](secret)}, no.", secret)
+        assert is_in(repr(f"{secret}".encode("utf-16")), secret)
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+@pytest.mark.parametrize("driver", DRIVERS[:2], ids=lambda driver: driver.name)
+def test_what_stands_around_an_echo_stays(driver: Driver, how: str) -> None:
+    for secret, make in CREDENTIALS.values():
+        with serve(sends(with_body(refusal(WRITTEN[how](secret))))) as wire:
+            found = dict(ends(driver, wire.url, make(secret)))
+        (text,) = [text for place, text in found.items() if place.startswith("str of")]
+        assert "No" in text
+        assert ", no;" in text
+        assert "***" in text
+
+
+@pytest.mark.parametrize("name", [*list(ECHOES)[:: len(WRITTEN) // 3], "as the status", "as a cookie"])
+def test_the_command_shows_it_nowhere(
+    name: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """Neither on its standard streams with `-v`, though the libraries log at level DEBUG, nor in its results file."""
+    from maps_data_registry.cli import main
+
+    secret, _ = CREDENTIALS["key"]
+    caplog.set_level(logging.DEBUG, logger="httpcore")
+    interrupt = signal.getsignal(signal.SIGINT)
+    for variable in ("AZURE_MAPS_SAS_TOKEN", "AZURE_MAPS_CLIENT_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AZURE_MAPS_SUBSCRIPTION_KEY", secret)
+    results = tmp_path / "results.jsonl"
+    with serve(ECHOES[name](secret)) as wire:
+        arguments = ["wait", "-v", "--timeout", "5", "--base-url", wire.url, "--results", str(results), ID]
+        monkeypatch.setattr(sys, "argv", ["maps-data-registry", *arguments])
+        main()
+    signal.signal(signal.SIGINT, interrupt)  # which the command leaves to the system at its end
+    out, err = capfd.readouterr()
+    assert "receive_response_headers" in err
+    written = results.read_text() if results.exists() else ""
+    assert places_of(secret, [("standard output", out), ("standard error", err), ("results", written)]) == []
+
+
+@pytest.mark.parametrize("credential", CREDENTIALS)
+def test_no_result_shows_it(credential: str) -> None:
+    secret, make = CREDENTIALS[credential]
+    seen: list[httpx.Request] = []
+    body = {"id": ID, "status": "Completed", "more": [secret, {secret: json.dumps({"a": secret})}]}
+    client = connect(
+        base_url=BASE_URL, credential=make(secret), account_client_id=ID, transport=scripted([reply(body=body)], seen)
+    )
+    result = wait_for_operation(client, ID)
+    assert not is_in(json.dumps(result.to_dict()), secret)
+    assert result.to_dict()["more"][0] == "***"
+    assert secret in str(seen[0].headers.multi_items())  # it did go where it belongs
+    assert not is_in(str(seen[0].url), secret)
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+@pytest.mark.parametrize("credential", CREDENTIALS)
+def test_what_names_no_operation_is_not_shown(driver: Driver, credential: str) -> None:
+    """Such as a key in the place of the id."""
+    secret, make = CREDENTIALS[credential]
+    for operation in (
+        secret * 2,
+        f"https://evil.test/dataRegistries/operations/{ID}?{secret}",
+        LOCATION.replace("https://", f"https://user:{secret}@"),
+    ):
+        error = driver.failure(
+            lambda: connect(base_url=BASE_URL, credential=make(secret), account_client_id=ID), operation
+        )
+        shown = [(place, text) for place, text in shown_by(error) if not place.startswith("frame")]
+        assert places_of(secret, shown) == []
+
+
+@pytest.mark.parametrize("credential", CREDENTIALS)
+def test_a_client_shows_it_in_no_repr(credential: str) -> None:
+    secret, make = CREDENTIALS[credential]
+    client = connect(base_url=BASE_URL, credential=make(secret), account_client_id=ID, transport=scripted([]))
+    http = client.get_httpx_client()
+    for shown in (client, http, http.auth, http.headers, http._transport, vars(http._transport)):
+        assert not is_in(repr(shown), secret)
+
+
+def test_the_reason_phrase_is_not_the_other_sides() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404, extensions={"reason_phrase": request.headers["subscription-key"].encode()})
+
+    secret, make = CREDENTIALS["key"]
+    client = connect(base_url=BASE_URL, credential=make(secret), transport=httpx.MockTransport(answer))
+    with client:
+        response = client.get_httpx_client().get("/")
+    assert response.reason_phrase == "Not Found"
+    assert secret not in repr(response)
+
+
+def test_a_character_set_that_the_header_names_is_not_used() -> None:
+    """`response.text` would resolve with it what the mask cannot know."""
+    secret, make = CREDENTIALS["sas"]
+    headers = {"content-type": "text/plain; charset=utf-7"}
+    answer = httpx.Response(200, content=secret.encode("utf-7").replace(b"M", b"+AE0-"), headers=headers)
+    with connect(base_url=BASE_URL, credential=make(secret), transport=scripted([answer])) as client:
+        assert secret not in client.get_httpx_client().get("/").text
+
+
+def test_a_secret_that_was_rotated_a_moment_ago_is_masked_too() -> None:
+    secrets = [f"secret-number-{number:04d}" for number in range(20)]
+    mask = Mask()
+    for secret in secrets:
+        mask.learn(httpx.Request("GET", BASE_URL, headers={"Authorization": f"Bearer {secret}"}))
+    assert mask.text(secrets[-1]) == mask.text(secrets[-8]) == "***"
+    assert mask.text(secrets[0]) == secrets[0]  # long ago
+
+
+def test_a_short_secret_would_be_found_anywhere() -> None:
+    assert Mask([b"id"]).text('{"id": "x"}') == '{"id": "x"}'
+
+
+SECRETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=40)
+
+
+AROUND = st.text("αβγ \n")
+
+
+@given(SECRETS, AROUND, AROUND, st.sampled_from(sorted(WRITTEN)))
+def test_any_secret_is_masked_however_it_is_written(secret: str, before: str, after: str, how: str) -> None:
+    masked = Mask([secret.encode()]).text(f"{before}\n{WRITTEN[how](secret)}\n{after}")
+    assert "***" in masked
+    assert masked.startswith(before)
+    assert masked.endswith(after)
+
+
+@given(st.text())
+def test_a_text_without_a_secret_is_handed_on_as_it_is(text: str) -> None:
+    mask = Mask([b"not-in-there-0123456789"])
+    assert mask.text(text) is text
+    data = text.encode("utf-8", "surrogatepass")
+    assert mask(data) is data
+
+
+@pytest.mark.parametrize("text", [b"\\", b"%25", b"&amp;", b"&#0", b'\\"', b"%"])
+def test_masking_takes_time_in_proportion(text: bytes) -> None:
+    """A reply is at most a megabyte; what is quadratic would take an hour."""
+    mask = Mask([b"secret-0123456789"])
+    mask(text * (1_000_000 // len(text)))
+    assert b"***" in mask(b"secret-0123456789" + text * (300_000 // len(text)))
+
+
+def test_an_invalid_response_shows_no_bytes_that_could_be_decoded() -> None:
+    secret, make = CREDENTIALS["key"]
+    answer = httpx.Response(200, stream=httpx.ByteStream(secret.encode("utf-16")))
+    with connect(base_url=BASE_URL, credential=make(secret), transport=scripted([answer])) as client:
+        with pytest.raises(InvalidResponse) as caught:
+            get_operation(client, ID)
+        assert caught.value.excerpt == ""

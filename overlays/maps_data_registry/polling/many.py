@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -108,7 +108,7 @@ class AsyncOutcomes(AsyncIterator[Outcome]):
         if self._scheduler is not None:
             raise RuntimeError("these outcomes are in an async with already")
         self._scheduler = self._make(self._client.get_async_httpx_client())
-        self._task = _start(self._scheduler.run)
+        self._task = _start(self._scheduler)
         return self
 
     async def __aexit__(
@@ -179,16 +179,24 @@ def _in_event_loop() -> bool:
     return True
 
 
-def _start(work: Callable[[], Coroutine[Any, Any, None]]) -> object:
-    """Start a task that belongs to no other: a generator that is left half-way leaves its `async with` in any task.
+def _start(scheduler: Scheduler) -> object:
+    """Start the work as a task that belongs to no other, and return what keeps it alive.
 
-    Returns what keeps it alive.
+    A generator that is left half-way leaves its `async with` in whatever task, which no task group or nursery survives.
     """
     if anyio.get_cancelled_exc_class() is asyncio.CancelledError:
-        return asyncio.create_task(work())
+        task = asyncio.create_task(scheduler.run())
+        task.add_done_callback(lambda _: scheduler.end())
+        return task
     import trio
 
-    return trio.lowlevel.spawn_system_task(work, context=contextvars.copy_context())
+    async def run() -> None:
+        try:
+            await scheduler.run()
+        finally:
+            scheduler.end()
+
+    return trio.lowlevel.spawn_system_task(run, context=contextvars.copy_context())
 
 
 def _scheduler(

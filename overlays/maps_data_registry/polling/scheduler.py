@@ -10,7 +10,6 @@ A reply of 429 or 503 speaks for the whole client: nothing is sent until its Ret
 has passed. What comes due in the meantime is put off to that moment, with jitter in proportion.
 """
 
-import heapq
 import inspect
 import math
 from collections import deque
@@ -26,6 +25,7 @@ from maps_data_registry_client.models import LongRunningOperationResult
 
 from .asking import poll_async, request_factory
 from .decision import Polling
+from .due_queue import DueQueue
 from .location import Operation
 from .operations import start_polling
 from .options import ManyOptions
@@ -64,39 +64,6 @@ class Wait:
     """Whether the next operation is read only when this one has been polled."""
 
 
-class DueQueue:
-    """Waits in order of their due times; of equal ones, the first put comes first.
-
-    Takers stand in line. The first one sleeps until a wait is due.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._heap: list[tuple[float, int, Wait]] = []
-        self._count = 0  # of waits put so far
-        self._line = anyio.Lock()
-        self._sleep: anyio.CancelScope | None = None  # of the first in line
-
-    def put(self, wait: Wait) -> None:
-        """Take in a wait."""
-        self._count += 1
-        heapq.heappush(self._heap, (wait.polling.due, self._count, wait))
-        if self._sleep is not None and self._heap[0][2] is wait:
-            self._sleep.cancel()  # the first in line must look again
-
-    async def take(self) -> Wait:
-        """The wait that has been due for longest, as soon as there is one."""
-        async with self._line:
-            while (pause := self._pause()) > 0:
-                with anyio.CancelScope() as self._sleep:
-                    await (anyio.sleep_forever() if pause == math.inf else self._clock.sleep_async(pause))
-                self._sleep = None
-            return heapq.heappop(self._heap)[2]
-
-    def _pause(self) -> float:
-        return self._heap[0][0] - self._clock.monotonic() if self._heap else math.inf
-
-
 class Scheduler:
     """Reads, polls and hands out outcomes. All of it runs on one event loop: between two awaits nothing changes."""
 
@@ -115,7 +82,7 @@ class Scheduler:
         self._options = options
         self._clock = options.get("clock", Clock())
         self._build = request_factory(http)
-        self._due = DueQueue(self._clock)
+        self._due = DueQueue[Wait](self._clock)
         self._workers = 0
         self._pending = 1  # operations without an outcome, and the reading of them
         self._held = anyio.Semaphore(MAX_PENDING)
@@ -147,15 +114,16 @@ class Scheduler:
 
     async def run(self) -> None:
         """Read and poll until every operation has its outcome, or until `stop`."""
-        try:
-            with self._scope:
-                async with anyio.create_task_group() as self._tasks:
-                    self._tasks.start_soon(self._alone, self._read)
-        finally:
-            if self._failure is None and not self._scope.cancel_called:  # a task group swallows such a cancellation
-                self._failure = RuntimeError("the operations or on_update awaited something that was cancelled")
-            self._news.release()
-            self._ended.set()
+        with self._scope:
+            async with anyio.create_task_group() as self._tasks:
+                self._tasks.start_soon(self._alone, self._read)
+
+    def end(self) -> None:
+        """To be called when `run` has ended, or was cancelled before it began."""
+        if self._failure is None and not self._scope.cancel_called:  # a task group swallows such a cancellation
+            self._failure = RuntimeError("the operations or on_update awaited something that was cancelled")
+        self._news.release()
+        self._ended.set()
 
     async def stop(self) -> None:
         """End everything at once, requests in flight included, also for a caller that is being cancelled."""
@@ -210,7 +178,7 @@ class Scheduler:
         except OperationTimeout as error:
             self._fail(wait, error)
         else:
-            self._due.put(wait)
+            self._due.put(wait, wait.polling.due)
 
     async def _work(self) -> None:
         while True:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -116,6 +116,7 @@ class CallersTransport:
 
     def __init__(self, transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> None:
         self._transport = transport
+        self._session = getattr(transport, "client", None)
 
     @contextlib.contextmanager
     def lend(self, ends: float) -> Iterator[httpx.BaseTransport]:
@@ -144,6 +145,8 @@ class CallersTransport:
         """Close the transport, if it is an async one."""
         if isinstance(self._transport, httpx.AsyncBaseTransport):
             await self._transport.aclose()
+            if hasattr(self._transport, "get_client"):  # httpx_aiohttp's, which would keep the session that is closed
+                cast("Any", self._transport).client = self._session
 
 
 def _fail_at(ends: float) -> contextlib.AbstractContextManager[Any]:
