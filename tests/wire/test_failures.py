@@ -198,7 +198,7 @@ def test_what_a_transport_raises(error: BaseException, kind: type[BaseException]
     assert type(failure) is kind
     assert str(failure).startswith(f"https://maps.test:443: {text}")
     assert len(str(failure)) < 400
-    assert failure.__cause__ is failure.__context__ is failure.__traceback__ is None
+    assert (failure.__cause__, failure.__context__, failure.__traceback__) == (None, None, None)
     assert "\n" not in str(failure)
 
 
@@ -218,7 +218,7 @@ def test_what_is_not_the_wires_stays_what_it_is(error: BaseException) -> None:
         fail()
     failure = failure_of(error, "https://maps.test:443", MASK, is_late=False)
     assert failure is error
-    assert failure.__cause__ is failure.__context__ is failure.__traceback__ is None
+    assert (failure.__cause__, failure.__context__, failure.__traceback__) == (None, None, None)
     noted = "".join(getattr(failure, "__notes__", []))
     assert ("test_failures.py" in noted) == isinstance(error, Exception)
 

@@ -173,12 +173,13 @@ class AsyncioSockets(httpcore.AsyncNetworkBackend):
         local = None if local_address is None else (local_address, 0)
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
             async with asyncio.timeout(self._lease.left(timeout)):
-                transport, self._lease.stream = await asyncio.get_running_loop().create_connection(
+                transport, stream = await asyncio.get_running_loop().create_connection(
                     lambda: _AsyncioStream(self._lease), host, port, local_addr=local, happy_eyeballs_delay=0.25
                 )
         for option in socket_options or ():
             transport.get_extra_info("socket").setsockopt(*option)
-        return self._lease.stream
+        self._lease.stream = stream
+        return stream
 
 
 class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
@@ -291,8 +292,8 @@ class TrioSockets(httpcore.TrioBackend):
     async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):  # also for a host that is no name
-            self._lease.stream = await super().connect_tcp(*args, **options)
-        return self._lease.stream
+            stream = self._lease.stream = await super().connect_tcp(*args, **options)
+        return stream
 
 
 @contextlib.contextmanager
