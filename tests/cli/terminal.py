@@ -52,7 +52,7 @@ class Server:
         return pid
 
     def ended(self, pid: int) -> int | None:
-        """The exit code of a command, None while it runs; to be asked for once it has ended, and not again."""
+        """The exit code of a command, None while it runs; to be read once it has ended, and not again."""
         return self._ask({"ended": pid})
 
     def wait(self, pid: int) -> int:

@@ -232,6 +232,7 @@ def test_the_order_is_that_of_the_document() -> None:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(place=st.sampled_from(sorted(map(json.dumps, every_place()))), value=st.sampled_from(ODD))
 def test_no_valid_document_stops_the_comparison(place: str, value: Any) -> None:

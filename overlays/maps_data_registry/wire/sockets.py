@@ -176,9 +176,9 @@ class AsyncioSockets(httpcore.AsyncNetworkBackend):
                 transport, stream = await asyncio.get_running_loop().create_connection(
                     lambda: _AsyncioStream(self._lease), host, port, local_addr=local, happy_eyeballs_delay=0.25
                 )
-        self._lease.stream = stream
         for option in socket_options or ():
             transport.get_extra_info("socket").setsockopt(*option)
+        self._lease.stream = stream
         return stream
 
 
@@ -292,7 +292,7 @@ class TrioSockets(httpcore.TrioBackend):
     async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):  # also for a host that is no name
-            self._lease.stream = stream = await super().connect_tcp(*args, **options)
+            stream = self._lease.stream = await super().connect_tcp(*args, **options)
         return stream
 
 

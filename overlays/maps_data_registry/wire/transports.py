@@ -115,7 +115,7 @@ class CallersTransport:
     """The transport that was passed to `connect`, for the kinds of client that it serves."""
 
     def __init__(self, transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> None:
-        self._transport = transport
+        self._transport: Any = transport
         self._session = getattr(transport, "client", None)
 
     @contextlib.contextmanager
