@@ -145,8 +145,8 @@ class CallersTransport:
         """Close the transport, if it is an async one."""
         if isinstance(self._transport, httpx.AsyncBaseTransport):
             await self._transport.aclose()
-            if hasattr(self._transport, "get_client"):  # httpx_aiohttp's, which would keep the session that is closed
-                self._transport.client = self._session
+        if hasattr(self._transport, "get_client"):  # httpx_aiohttp's, which would keep the session that is closed
+            self._transport.client = self._session
 
 
 def _fail_at(ends: float) -> contextlib.AbstractContextManager[Any]:
