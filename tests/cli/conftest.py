@@ -57,7 +57,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def interrupts() -> Iterator[None]:
-    """The command leaves Ctrl+C to the system when it has ended, as its process has."""
+    """The command leaves Ctrl+C to the system when it was interrupted, as its process has ended then."""
     before = signal.getsignal(signal.SIGINT)
     yield
     signal.signal(signal.SIGINT, before)

@@ -1,6 +1,6 @@
 """Starts the command in processes of their own, as a shell does, but forks them off one that has imported everything.
 
-A line of JSON on standard input starts one, or asks for the exit code of one; a line on standard output answers.
+A line of JSON on standard input starts one, or requests the exit code of one; a line on standard output answers.
 """
 
 import json

@@ -16,6 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyte
+import pytest
+
+fcntl = pytest.importorskip("fcntl", reason="the command is tested at a POSIX terminal")
+termios = pytest.importorskip("termios")
 
 if sys.platform != "win32":
     import fcntl
@@ -48,7 +52,7 @@ class Server:
         return pid
 
     def ended(self, pid: int) -> int | None:
-        """The exit code of a command, None while it runs; to be asked for once it has ended, and not again."""
+        """The exit code of a command, None while it runs; to be read once it has ended, and not again."""
         return self._ask({"ended": pid})
 
     def wait(self, pid: int) -> int:

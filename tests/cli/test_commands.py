@@ -1,4 +1,4 @@
-"""What is asked, what is told, and the exit code: against the emulator, over a real socket."""
+"""What is polled, what is shown, and the exit code: against the emulator, over a real socket."""
 
 import errno
 import importlib
@@ -54,21 +54,21 @@ ENDINGS = [
 ]
 
 
-@pytest.mark.parametrize(("scenario", "code", "told"), [row[:3] for row in ENDINGS])
-def test_status_asks_once(emulator: Namespace, run: Run, scenario: str, code: int, told: str) -> None:
+@pytest.mark.parametrize(("scenario", "code", "expected"), [row[:3] for row in ENDINGS])
+def test_status_polls_once(emulator: Namespace, run: Run, scenario: str, code: int, expected: str) -> None:
     operation = emulator.start_operation(scenario)
     done = run("status", *at(emulator), operation.id)
     assert (done.code, done.out.count("\n")) == (code, 1)
-    assert done.out.startswith(f"{operation.id} {told}")
+    assert done.out.startswith(f"{operation.id} {expected}")
     assert len(emulator.journal(operation)) == 1
 
 
-@pytest.mark.parametrize(("scenario", "code", "told"), [(row[0], *row[3:]) for row in ENDINGS])
-def test_wait_asks_until_it_has_ended(emulator: Namespace, run: Run, scenario: str, code: int, told: str) -> None:
+@pytest.mark.parametrize(("scenario", "code", "expected"), [(row[0], *row[3:]) for row in ENDINGS])
+def test_wait_polls_until_it_has_ended(emulator: Namespace, run: Run, scenario: str, code: int, expected: str) -> None:
     operation = emulator.start_operation(scenario)
     done = run("wait", *at(emulator), operation.location)
     assert (done.code, done.out.count("\n")) == (code, 1)
-    assert done.out.startswith(f"{operation.id} {told}")
+    assert done.out.startswith(f"{operation.id} {expected}")
 
 
 def test_nobody_listens(run: Run) -> None:
@@ -92,7 +92,7 @@ def test_a_hint_is_given_once(emulator: Namespace, run: Run) -> None:
     assert done.err.count("hint: check that the credential belongs") == 1
 
 
-def test_the_whole_error_is_told(emulator: Namespace, run: Run) -> None:
+def test_the_whole_error_is_reported(emulator: Namespace, run: Run) -> None:
     error = {"code": "InvalidData", "details": [{"code": "Ring"}], "innererror": {"code": "Parser"}}
     operation = emulator.start_operation(json.dumps({"name": "fails", "polls": 0, "error": error}))
     done = run("wait", *at(emulator), operation.id)
@@ -120,7 +120,7 @@ def test_nothing_from_the_wire_moves_the_cursor(emulator: Namespace, run: Run) -
         assert (done.out + done.err).replace("\n", "").isprintable()
 
 
-def test_each_poll_of_a_few_is_told(emulator: Namespace, run: Run) -> None:
+def test_each_poll_of_a_few_is_reported(emulator: Namespace, run: Run) -> None:
     operation = emulator.start_operation("unavailable retry_after=0 polls=1")
     done = run("wait", *at(emulator), operation.id)
     assert done.code == 0
@@ -132,16 +132,16 @@ def test_each_poll_of_a_few_is_told(emulator: Namespace, run: Run) -> None:
     assert second.endswith("next poll in 0 s")
 
 
-def test_many_are_told_as_totals(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_are_reported_as_totals(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("maps_data_registry.cli.output._PAUSE", 0.0)
     ids = [emulator.start_operation().id for _ in range(12)]
     done = run("wait", *at(emulator), *ids)
     assert done.code == 0
     assert done.out.count("Completed") == 12
-    told = done.err.splitlines()
-    assert len(told) == 13
-    assert told[0].startswith("12 operations: ")
-    assert told[-1] == "12 operations: 12 completed"
+    expected = done.err.splitlines()
+    assert len(expected) == 13
+    assert expected[0].startswith("12 operations: ")
+    assert expected[-1] == "12 operations: 12 completed"
 
 
 def test_the_time_is_up(emulator: Namespace, run: Run) -> None:
@@ -203,7 +203,7 @@ def interrupt() -> str:
 
 
 @pytest.mark.parametrize("command", ["status", "wait"])
-def test_an_interrupt_before_anything_is_asked(
+def test_an_interrupt_before_anything_is_polled(
     emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr(sys, "stdin", iter(interrupt, ""))

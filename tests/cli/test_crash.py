@@ -41,17 +41,17 @@ def test_killed_fifty_times(emulator: Namespace, server: Server, tmp_path: Path)
 
     progress = set()
     for _ in range(KILLS):
-        before, asked = known(), len(emulator.entries)
+        before, polled = known(), len(emulator.entries)
         pid = start()
         deadline = time.monotonic() + 20
-        while len(emulator.entries) < asked + 3 and time.monotonic() < deadline:
+        while len(emulator.entries) < polled + 3 and time.monotonic() < deadline:
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.02))
         os.kill(pid, signal.SIGKILL)
         assert server.wait(pid) == -signal.SIGKILL
         after = known()
         assert after[: len(before)] == before
-        assert not set(before) & {entry.operation_id for entry in list(emulator.entries)[asked:]}
+        assert not set(before) & {entry.operation_id for entry in list(emulator.entries)[polled:]}
         progress.add(len(after))
     assert len(progress) > KILLS // 2  # most of them fell into the work
     assert max(progress) < OPERATIONS

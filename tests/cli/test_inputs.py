@@ -41,7 +41,7 @@ def test_a_list_of_operations(
 
 
 @pytest.mark.parametrize("command", ["status", "wait"])
-def test_a_bad_line_is_named_and_nothing_is_asked(emulator: Namespace, run: Run, tmp_path: Path, command: str) -> None:
+def test_a_bad_line_is_named_and_nothing_is_polled(emulator: Namespace, run: Run, tmp_path: Path, command: str) -> None:
     operation = emulator.start_operation()
     listed = tmp_path / "ids.txt"
     listed.write_text(f"# ids\n{operation.id}\nbad\n\nhttps://us.atlas.microsoft.com/dataRegistries/operations/{ID}\n")
@@ -98,24 +98,24 @@ USAGE = [
 
 
 @posix
-@pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[" ".join(row[0]) for row in USAGE])
-def test_bad_usage_is_one_line(run: Run, arguments: list[str], told: str) -> None:
+@pytest.mark.parametrize(("arguments", "expected"), USAGE, ids=[" ".join(row[0]) for row in USAGE])
+def test_bad_usage_is_one_line(run: Run, arguments: list[str], expected: str) -> None:
     done = run("wait", "--geography", "us", *arguments)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("maps-data-registry: ")
-    assert told in done.err
+    assert expected in done.err
     assert done.err.count("\n") == 1
 
 
 def test_an_endpoint_is_needed_and_judged(run: Run) -> None:
     where = "an id does not say where the operation is: add --geography us or --geography eu, or --base-url URL"
     assert run("wait", ID).err == f"maps-data-registry: {ID}: {where}\n"
-    for url, told in (
+    for url, expected in (
         ("http://maps.test", "--base-url 'http://maps.test' must be https"),
         ("maps.test", "--base-url 'maps.test' must be an absolute URL"),
         ("https://user:secret@maps.test", "--base-url must not hold a user"),
     ):
-        assert run("wait", ID, "--base-url", url).err.startswith(f"maps-data-registry: {told}")
+        assert run("wait", ID, "--base-url", url).err.startswith(f"maps-data-registry: {expected}")
     assert "'fr' is not one of us, eu" in run("wait", ID, "--geography", "fr").err
     assert "'wiat'" in run("wiat", ID).err
 
@@ -154,9 +154,9 @@ def test_durations(text: str, seconds: float | None) -> None:
 def test_the_defaults_in_the_help_are_those_that_apply(run: Run) -> None:
     text = " ".join(run("wait", "--help").out.split())
     for option, seconds in (("--timeout", PollingPolicy().timeout), ("--interval", PollingPolicy().interval)):
-        told = re.search(rf"{option} .*?\[default: \(?(\w+)", text)
-        assert told
-        assert parse_duration(told[1]) == seconds
+        expected = re.search(rf"{option} .*?\[default: \(?(\w+)", text)
+        assert expected
+        assert parse_duration(expected[1]) == seconds
     concurrency = inspect.signature(wait_for_operations_async).parameters["concurrency"].default
     assert f"[default: {concurrency}]" in text
 
@@ -187,11 +187,11 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize(("text", "geography", "told"), ELSEWHERE)
-def test_another_host_is_never_polled(run: Run, text: str, geography: str | None, told: str) -> None:
+@pytest.mark.parametrize(("text", "geography", "expected"), ELSEWHERE)
+def test_another_host_is_never_polled(run: Run, text: str, geography: str | None, expected: str) -> None:
     done = run("status", text, *(["--geography", geography] if geography else []))
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"maps-data-registry: {told}")
+    assert done.err.startswith(f"maps-data-registry: {expected}")
 
 
 def test_an_id_in_both_geographies_is_refused(run: Run) -> None:

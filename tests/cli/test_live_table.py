@@ -59,9 +59,7 @@ def test_a_row_for_each_operation(time: VirtualClock) -> None:
     shown.poll(update(first))
     shown.end(completed(third))
     time.now = 2.0
-    lines = drawn(shown)
-    assert "━" in lines[1]
-    assert [line.rstrip(" ━╸╺") for line in lines] == [  # how a bar ends differs between rich's releases
+    assert drawn(shown) == [
         "operation                             status            polls  elapsed  next",
         f"{first}  Running               2      7 s   6 s",
         f"{second}  not polled",
@@ -131,8 +129,10 @@ def test_of_many_only_what_is_active(time: VirtualClock) -> None:
 ESTIMATES = [(1.0, "about 99 s left"), (3.0, "about 5 min left"), (3600.0, "about 99 h left")]
 
 
-@pytest.mark.parametrize(("elapsed", "told"), ESTIMATES)
-def test_the_time_left_is_estimated_from_what_ended_in_this_run(time: VirtualClock, elapsed: float, told: str) -> None:
+@pytest.mark.parametrize(("elapsed", "expected"), ESTIMATES)
+def test_the_time_left_is_estimated_from_what_ended_in_this_run(
+    time: VirtualClock, elapsed: float, expected: str
+) -> None:
     names = operations(200)
     shown, _ = display(names, time)
     for name in names[:100]:  # of a results file
@@ -141,7 +141,7 @@ def test_the_time_left_is_estimated_from_what_ended_in_this_run(time: VirtualClo
         assert "left" not in drawn(shown)[-2]
         time.now = elapsed
         shown.end(completed(names[100]))
-        assert told in drawn(shown)[-2]
+        assert expected in drawn(shown)[-2]
 
 
 @pytest.mark.parametrize("height", [1, 2, 3, 5, 8, 24])
@@ -182,14 +182,14 @@ def test_messages_are_shown_in_short_and_stay_whole(time: VirtualClock, capsys: 
     failed = OperationFailed(LongRunningOperationResult.from_dict({"status": "Failed", "error": error}))
     with shown:
         shown.end(record_of(first, failed), failed)
-        shown.say("a word between")
-        assert drawn(shown)[-3:-1] == [f"{first} Failed: InvalidData (0 polls, 0 s)", "a word between"]
-    shown.say("a word after")
-    assert capsys.readouterr().err == "a word after\n"
+        shown.say("a line between")
+        assert drawn(shown)[-3:-1] == [f"{first} Failed: InvalidData (0 polls, 0 s)", "a line between"]
+    shown.say("a line after")
+    assert capsys.readouterr().err == "a line after\n"
     _, left, stays = written.getvalue().partition("\x1b[?1049l")
     assert left
     assert stays.startswith(
-        f"{first} Failed: InvalidData (0 polls, 0 s)\n  ├─ Ring\n  └─ Id\na word between\noperation"
+        f"{first} Failed: InvalidData (0 polls, 0 s)\n  ├─ Ring\n  └─ Id\na line between\noperation"
     )
     assert f"{second}  not polled" in stays
 
@@ -212,7 +212,7 @@ def test_a_terminal_that_is_gone_ends_nothing(time: VirtualClock, monkeypatch: p
     assert shown.exit_code == 0
 
 
-def test_lines_of_many_tell_the_totals_from_time_to_time(
+def test_lines_of_many_report_the_totals_from_time_to_time(
     time: VirtualClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = operations(100)
@@ -225,7 +225,7 @@ def test_lines_of_many_tell_the_totals_from_time_to_time(
     ] + ["100 operations: 100 running"]
 
 
-def test_lines_of_few_tell_each_poll(time: VirtualClock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_of_few_report_each_poll(time: VirtualClock, capsys: pytest.CaptureFixture[str]) -> None:
     [name] = operations(1)
     lines = Output([name], clock=time.clock)
     lines.poll(update(name))

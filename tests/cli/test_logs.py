@@ -8,7 +8,7 @@ SECRET = "marker-secret-0123456789"
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "expected"),
     [
         (f"sent {SECRET} twice: {SECRET}", "sent *** twice: ***"),
         ("Authorization: Bearer abc.def.ghi", "Authorization: Bearer ***"),
@@ -17,14 +17,14 @@ SECRET = "marker-secret-0123456789"
         ("\x1b[2J\r\nrm -rf", "\N{REPLACEMENT CHARACTER}[2J rm -rf"),
     ],
 )
-def test_a_line_without_secrets(message: str, told: str) -> None:
+def test_a_line_without_secrets(message: str, expected: str) -> None:
     said: list[str] = []
     with logging_to(said.append, verbose=True, secrets=[SECRET]):
         logging.getLogger("maps_data_registry").info("%s", message)
-    assert said == [f"INFO maps_data_registry: {told}"]
+    assert said == [f"INFO maps_data_registry: {expected}"]
 
 
-def test_warnings_are_told_anyway_and_the_rest_on_demand() -> None:
+def test_warnings_are_shown_anyway_and_the_rest_on_demand() -> None:
     said: list[str] = []
     for verbose in (False, True):
         with logging_to(said.append, verbose=verbose, secrets=[]):

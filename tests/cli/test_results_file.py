@@ -1,4 +1,4 @@
-"""The file of `--results`: what is in it is neither lost nor asked about again."""
+"""The file of `--results`: what is in it is neither lost nor polled again."""
 
 import errno
 import json
@@ -151,17 +151,17 @@ def test_each_line_is_on_the_disk_before_the_next(path: Path, monkeypatch: pytes
     assert sizes == [(index + 1) * len(whole) // 3 for index in range(3)]
 
 
-def test_finished_operations_are_not_asked_again(emulator: Namespace, run: Run, path: Path) -> None:
+def test_finished_operations_are_not_polled_again(emulator: Namespace, run: Run, path: Path) -> None:
     scenarios = ("completes polls=0", "fails polls=0", "unknown-ending polls=0", "early-404 times=1 polls=0")
     ids = [emulator.start_operation(scenario).id for scenario in scenarios]
     arguments = ["wait", "--base-url", emulator.url, "--results", str(path), "--output", "json", *ids]
     first = run(*arguments)
     assert first.code == 3
     assert len(path.read_text().splitlines()) == 3
-    asked = len(emulator.journal())
+    polled = len(emulator.journal())
     second = run(*arguments)
     assert second.code == 1  # the failure of the first time still counts; what was not found has turned up
-    assert [entry.operation_id for entry in emulator.journal()[asked:]] == [ids[3]]
+    assert [entry.operation_id for entry in emulator.journal()[polled:]] == [ids[3]]
     assert {*first.out.splitlines()} - {*second.out.splitlines()} == {
         line for line in first.out.splitlines() if ids[3] in line
     }
@@ -169,7 +169,7 @@ def test_finished_operations_are_not_asked_again(emulator: Namespace, run: Run, 
     third = run(*arguments)
     assert third.code == 1
     assert third.out == second.out
-    assert len(emulator.journal()) == asked + 1
+    assert len(emulator.journal()) == polled + 1
 
 
 def test_what_is_not_over_is_not_written(emulator: Namespace, run: Run, path: Path) -> None:

@@ -147,16 +147,16 @@ def test_a_killed_command_leaves_the_terminal(emulator: Namespace, server: Serve
         assert terminal.raw.rindex(b"\x1b[?25h") > terminal.raw.rindex(b"\x1b[?25l")
 
 
-def test_ctrl_c_tells_how_to_go_on(emulator: Namespace, server: Server, run: Run) -> None:
+def test_ctrl_c_shows_how_to_go_on(emulator: Namespace, server: Server, run: Run) -> None:
     ids = start(emulator, LONG, "completes polls=0", LONG)
     with Terminal(server, *waiting(emulator), *ids, columns=400) as terminal:
         terminal.until("1 completed, 2 running")
         terminal.press(b"\x03")
         assert terminal.end() == 130
-        told = terminal.text
-    assert f"interrupted: 2 of 3 not ended\n  {ids[0]} Running\n  {ids[2]} Running\n" in told
+        expected = terminal.text
+    assert f"interrupted: 2 of 3 not ended\n  {ids[0]} Running\n  {ids[2]} Running\n" in expected
     assert b"\x1b[?25h" in terminal.raw
-    command = shlex.split(told.partition("to go on: ")[2])
+    command = shlex.split(expected.partition("to go on: ")[2])
     assert command == ["maps-data-registry", *waiting(emulator), ids[0], ids[2]]
     for name in (ids[0], ids[2]):
         emulator.operations[name].scenario = emulator.scenario
@@ -182,7 +182,7 @@ def test_ctrl_c_at_any_moment(emulator: Namespace, server: Server) -> None:
             terminal.press(b"\x03")
             codes.add(terminal.end())
             assert "Traceback" not in terminal.text
-    assert codes <= {0, 130, -signal.SIGINT}  # the last: when all is told, and Python cleans up
+    assert codes <= {0, 130, -signal.SIGINT}  # the last: when all is expected, and Python cleans up
     assert 130 in codes
 
 
@@ -193,13 +193,13 @@ def test_ctrl_c_while_modules_are_imported(emulator: Namespace, module: str) -> 
     command = [sys.executable, "-v", "-m", "maps_data_registry", *waiting(emulator), name]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ}) as process:
         assert process.stderr is not None
-        told = []
+        expected = []
         for line in process.stderr:
-            told.append(line)
+            expected.append(line)
             if line.startswith(f"import '{module}"):
                 process.send_signal(signal.SIGINT)
                 break
-        told += process.stderr.readlines()
+        expected += process.stderr.readlines()
     assert process.returncode == 130
-    assert "Traceback" not in "".join(told)
-    assert [line for line in told if "interrupted" in line]
+    assert "Traceback" not in "".join(expected)
+    assert [line for line in expected if "interrupted" in line]

@@ -1,5 +1,6 @@
 """The command `maps-data-registry`. Nothing heavy is imported before it is used."""
 
+import atexit
 import signal
 import sys
 
@@ -24,12 +25,17 @@ def main() -> int:
     except KeyboardInterrupt:  # while modules are imported, too
         return _end(Exit.INTERRUPTED, "interrupted")
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a late Ctrl+C ends the process, not in a traceback
+        atexit.register(_end_on_interrupt)
         sys.unraisablehook = hook
 
 
-def _end(code: Exit, reason: str) -> int:
+def _end_on_interrupt() -> None:
+    """From now on let Ctrl+C end the process, with no traceback."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _end(code: Exit, reason: str) -> int:
+    _end_on_interrupt()
     if sys.stderr is not None:
         sys.stderr.write(f"maps-data-registry: {reason}\n")
     return code

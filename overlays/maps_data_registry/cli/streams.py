@@ -11,7 +11,7 @@ from typing import TextIO
 
 
 class OutputClosed(Exception):
-    """Whoever read standard output stopped reading."""
+    """Standard output was closed at its other end."""
 
 
 def prepare() -> None:
@@ -25,14 +25,14 @@ def write_result(text: str) -> None:
     """Write a line to standard output, at once.
 
     Raises:
-        OutputClosed: if nobody reads it any more.
+        OutputClosed: if it has no reader any more.
         OSError: if it cannot be written, with "standard output" as the file's name.
     """
     try:
         with naming("standard output"):
             _write(sys.stdout, text)
     except OSError as error:
-        if error.errno in {errno.EPIPE, errno.EINVAL}:  # the latter is Windows's word for a closed pipe
+        if error.errno in {errno.EPIPE, errno.EINVAL}:  # the latter is what a closed pipe is on Windows
             raise OutputClosed from error
         raise
 

@@ -32,13 +32,14 @@ _ID = OPERATION_ID_PATTERN.removeprefix("^").removesuffix("$")
 OPERATION_ID = re.compile(_ID)
 """The contract's pattern of an operation id, to be matched in full."""
 
-# Matched against the text as it came: a URL parser would resolve dot segments and percent-encoding first.
-_URL = re.compile(
+# Matched against the text as it came: a URL parser would resolve dot segments and percent-encoding first. Compiled on
+# first use, as an id needs neither.
+_URL = (
     r"(?P<origin>(?i:https?)://(?P<user>[^/?#@\s]*@)?(?:[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)"
     r"(?P<path>/[!-\"$->@-~]*)?(?:\?[!-\"$-~]*)?(?P<fragment>#.*)?"
 )
 _BEFORE, _, _AFTER = GET_OPERATION.path.partition("{operationId}")
-_PATH = re.compile(rf"(?P<prefix>.*){re.escape(_BEFORE)}(?P<id>{_ID}){re.escape(_AFTER)}/?")
+_PATH = rf"(?P<prefix>.*){re.escape(_BEFORE)}(?P<id>{_ID}){re.escape(_AFTER)}/?"
 
 
 def as_response(operation: object) -> httpx.Response | None:
@@ -80,14 +81,14 @@ def _of_text(text: str, base_url: httpx.URL) -> str:
         # What is longer than an id may be a key in the wrong place: it is not shown.
         shown = f": {text!r}" if len(text) <= 40 else ""
         raise InvalidOperation(f"not an operation id (a GUID){one_line(shown)}")
-    url = _URL.fullmatch(text)
+    url = re.fullmatch(_URL, text)
     if url is None:
         raise InvalidOperation(f"not an Operation-Location, which is a URL such as {_example(base_url)}")
     if url["user"]:
         raise InvalidOperation("the Operation-Location holds a user or a password, which has no place in it")
     if url["fragment"]:
         raise InvalidOperation("the Operation-Location holds a fragment (#…), which has no place in it")
-    path = _PATH.fullmatch(url["path"] or "")
+    path = re.fullmatch(_PATH, url["path"] or "")
     if path is None:
         raise InvalidOperation(f"the Operation-Location names no operation id, as {_example(base_url)} does")
     _check_endpoint(url["origin"], path["prefix"], base_url)

@@ -31,7 +31,7 @@ _DATE = (
     rf"|[A-Z][a-z]{{5,8}}, {_DAY}-{_MONTH}-[0-9]{{2}} {_TIME} {_ZONE}"  # RFC 850
     rf"|[A-Z][a-z]{{2}} {_MONTH} {_DAY} {_TIME} {_YEAR})"  # asctime
 )
-_DATES = re.compile(rf"{_DATE}(?:[ \t]*,[ \t]*{_DATE})*")
+_DATES = rf"{_DATE}(?:[ \t]*,[ \t]*{_DATE})*"  # compiled on first use: few replies have a date
 
 
 def has_retry_after(headers: Mapping[str, str]) -> bool:
@@ -69,7 +69,7 @@ def _numbers(text: str) -> Iterator[float]:
 def _dates(text: str, now: Callable[[], float]) -> list[float]:
     """Dates in a list, in seconds since the epoch; nothing unless the whole list consists of them."""
     text = text[:_LONGEST].strip(" \t")
-    found = re.findall(_DATE, text) if _DATES.fullmatch(text) else []
+    found = re.findall(_DATE, text) if text and re.fullmatch(_DATES, text) else []
     return [date for match in found if (date := _epoch_seconds(match, now)) is not None]
 
 

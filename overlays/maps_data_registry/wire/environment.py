@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 from attrs import frozen
 
-from .origin import is_loopback, origin_of, origin_text
+from .origin import has_host, is_loopback, origin_of, origin_text
 
 
 @frozen
@@ -60,8 +60,8 @@ def proxy_of(url: httpx.URL, ssl_context: ssl.SSLContext | None = None) -> Envir
 def _proxy(address: str, ssl_context: ssl.SSLContext | None) -> httpx.Proxy | None:
     try:
         url = httpx.URL(address)
-        return httpx.Proxy(url, ssl_context=ssl_context if url.scheme == "https" else None) if url.host else None
-    except (httpx.InvalidURL, UnicodeError, ValueError):
+        return httpx.Proxy(url, ssl_context=ssl_context if url.scheme == "https" else None) if has_host(url) else None
+    except (httpx.InvalidURL, ValueError):  # the latter for a scheme that is no proxy's
         return None
 
 

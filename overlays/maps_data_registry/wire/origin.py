@@ -4,12 +4,15 @@ An origin is scheme, host and effective port (RFC 6454, section 4).
 """
 
 import ipaddress
+import re
 
 import httpx
 
 from maps_data_registry_contract import GEOGRAPHIES, SERVER_URL
 
 Origin = tuple[str, str, int]
+
+_HOST = re.compile(r"[\w.-]+|[\da-fA-F]*:[\da-fA-F:.]*(%[\w.-]+)?")
 
 
 def origin_of(url: httpx.URL) -> Origin:
@@ -31,6 +34,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def has_host(url: httpx.URL) -> bool:
+    """Whether a URL names a host and a port that could be: httpx takes more."""
+    try:
+        return _HOST.fullmatch(url.host) is not None and 0 <= (url.port or 0) < 2**16
+    except UnicodeError:  # of a host in Punycode that is none
+        return False
+
+
 def endpoint(geography: str | None, base_url: str | None) -> httpx.URL:
     """The base URL of a geography, or the given one if a credential may go there.
 
@@ -46,10 +57,9 @@ def endpoint(geography: str | None, base_url: str | None) -> httpx.URL:
         return httpx.URL(SERVER_URL.format(geography=geography))
     try:
         url = httpx.URL(base_url or "")
-        host = url.host
-    except (httpx.InvalidURL, UnicodeError):
-        url, host = httpx.URL(""), ""
-    if url.scheme not in {"https", "http"} or not host:
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in {"https", "http"} or not has_host(url):
         raise ValueError("base_url must be an absolute URL such as https://us.atlas.microsoft.com")
     if url.userinfo or url.query or url.fragment:
         raise ValueError("base_url must not hold a user, a query or a fragment")
