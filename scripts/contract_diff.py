@@ -19,7 +19,9 @@ from contract_parts import CLOSED, DOCUMENT, PATH, REQUEST, RESPONSE, VALUE, Con
 WORDING = {"description", "summary", "title", "info", "example", "examples", "externalDocs", "deprecated", "$comment"}
 LOWER_IS_LOOSER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
 HIGHER_IS_LOOSER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
-CONSTRAINTS = LOWER_IS_LOOSER | HIGHER_IS_LOOSER | {"pattern", "multipleOf", "uniqueItems", "additionalProperties"}
+CONSTRAINTS = (
+    LOWER_IS_LOOSER | HIGHER_IS_LOOSER | {"pattern", "multipleOf", "uniqueItems", "additionalProperties", "format"}
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def compare_items(name: Name, kind: str, was: list[Any], now: list[Any], closed:
 def is_looser(key: str, before: Any, after: Any) -> bool:
     if before is None or after is None:
         return after is None
+    if key == "format":
+        return (before, after) in {("int32", "int64"), ("float", "double")}
     if key == "additionalProperties":
         return after is True
     if not isinstance(before, int | float) or not isinstance(after, int | float):

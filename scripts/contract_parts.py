@@ -22,6 +22,7 @@ CLOSED: Marks = frozenset({"closed"})  # the values of an enum are all there are
 
 DOCUMENT: Name = ("document",)
 VALUE = "value"  # the aspect that says what kinds of value a schema allows
+NUMBERS = {"integer", "number"}
 PATH = "path "  # begins the aspects that an operation has from its path
 
 
@@ -107,6 +108,8 @@ class Contract:
         handled = ("type", "format", "$ref", "anyOf", "oneOf", "allOf", "properties", "required", "items")
         for part in parts(node):
             self.add(name, None, part, marks, *handled)
+            if "format" in part and NUMBERS & dict(alternatives(part)).keys():
+                self.say(name, "format", part["format"])
             for member, value in part.get("properties", {}).items():
                 required = member in part.get("required", [])
                 self.add((*name, member), "property", {"required": required}, marks)
@@ -128,9 +131,11 @@ def alternatives(node: Any) -> list[tuple[str, Node]]:
     if "enum" in node:
         return [(f"listed {node.get('type', 'value')}", node)]
     kinds = node.get("type", "anything")
-    suffix = f" ({node['format']})" if "format" in node else ""
+    named = [kinds] if isinstance(kinds, str) else kinds
+    # The format of a string makes it something else in Python; that of a number only bounds it.
     return [
-        (kind if kind == "null" else kind + suffix, node) for kind in ([kinds] if isinstance(kinds, str) else kinds)
+        (f"{kind} ({node['format']})" if "format" in node and kind not in {"null", *NUMBERS} else kind, node)
+        for kind in named
     ]
 
 

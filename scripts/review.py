@@ -18,12 +18,10 @@ programs, and those on PyPI (api-schema-diff) name no rule for headers, security
 from __future__ import annotations
 
 import argparse
-import io
 import itertools
 import re
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import contract_diff
+from commits import default_base, extract
 from contract_diff import Change
 from document import Broken, plain, read, resolved
 from regenerate import ROOT, Files, read_tree, use_project_environment
@@ -38,8 +37,6 @@ from rules import load
 
 if TYPE_CHECKING:
     from contract_parts import Name, Node
-
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's name for no files at all
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
@@ -187,34 +184,6 @@ def spelled_out(entry: str) -> Iterator[tuple[str, ...]]:
 def is_subsequence(short: Sequence[str], long: Sequence[str]) -> bool:
     rest = iter(long)
     return all(part in rest for part in short)
-
-
-def default_base(root: Path) -> str:
-    """The merge base with main; on main the last commit, or the one before when all is committed."""
-    branch = next((name for name in ("main", "origin/main") if git(root, "rev-parse", "--verify", name)), None)
-    if branch is None:
-        raise Broken("there is no branch main to compare with: name a BASE")
-    base, head = (git(root, "rev-parse", "--short", name) for name in (git(root, "merge-base", "HEAD", branch), "HEAD"))
-    if base != head or git(root, "status", "--porcelain"):
-        return base
-    return git(root, "rev-parse", "--short", "--verify", "HEAD^") or EMPTY_TREE
-
-
-def git(root: Path, *arguments: str) -> str:
-    """What git says, nothing when it objects."""
-    done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def extract(root: Path, name: str, target: Path) -> Path:
-    """The files of a commit, as they were, in a folder of their own."""
-    tree = git(root, "rev-parse", "--verify", "--end-of-options", f"{name}^{{tree}}")
-    if not tree:
-        raise Broken(f"{name} names no commit here")
-    archive = subprocess.run(["git", "-C", root, "archive", tree], capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(target, filter="data")
-    return target
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import commits
 import pytest
 import regenerate
 import review
@@ -76,18 +77,18 @@ def commit(root: Path) -> str:
 
 def test_what_it_is_compared_with_by_default(repository: Path) -> None:
     first = git(repository, "rev-parse", "--short", "HEAD")
-    assert review.default_base(repository) == review.EMPTY_TREE
+    assert commits.default_base(repository) == commits.EMPTY_TREE
     second = commit(repository)
-    assert review.default_base(repository) == first
+    assert commits.default_base(repository) == first
     (repository / "new").touch()
-    assert review.default_base(repository) == second
+    assert commits.default_base(repository) == second
     git(repository, "switch", "--quiet", "--create", "topic")
     commit(repository)
     commit(repository)
-    assert review.default_base(repository) == second
+    assert commits.default_base(repository) == second
     git(repository, "branch", "--move", "main", "trunk")
     with pytest.raises(Broken, match="no branch main"):
-        review.default_base(repository)
+        commits.default_base(repository)
 
 
 @pytest.mark.slow
@@ -101,7 +102,7 @@ def test_the_report_and_its_exit_code(repository: Path, capsys: pytest.CaptureFi
     report = capsys.readouterr().out
     stale = "**`generated/` is stale: run scripts/regenerate.py, then look again.**"
     assert report.startswith(
-        f"# What changes for users: `{review.default_base(repository)}` → working tree\n\n{stale}\n"
+        f"# What changes for users: `{commits.default_base(repository)}` → working tree\n\n{stale}\n"
     )
 
     assert regenerate.main([], repository) == 0

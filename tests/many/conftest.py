@@ -1,11 +1,12 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 import pytest
 
 from .support import Many, run_virtually
 
-Run = Callable[[Callable[[], Awaitable[None]]], None]
+Run = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 
 @pytest.fixture(params=["sync", "asyncio", "trio"])

@@ -1,5 +1,6 @@
 """One outcome for each operation, as it ends, whatever becomes of it."""
 
+import contextvars
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from maps_data_registry import (
 )
 from tests.support import BASE_URL, LOCATION, client_of, failed, reply, running, scripted
 
+from .conftest import Run
 from .support import STEADY, Many, Service, after, name_of, names, never, number_of
 
 
@@ -124,6 +126,37 @@ def test_every_poll_is_an_update(many: Many, asynchronous: bool) -> None:
     seen = [(update.polls, number_of(update.operation_id), update.status) for update in updates]
     statuses = {1: "Running", 2: "Running", 3: "Completed"}
     assert seen == [(polls, number, status) for polls, status in statuses.items() for number in range(3)]
+
+
+PLACE = contextvars.ContextVar("place", default="nowhere")
+
+
+def test_updates_come_in_the_callers_context(run: Run) -> None:
+    """Which is where tracing finds its current span."""
+    seen: list[str] = []
+
+    async def main() -> None:
+        PLACE.set("here")
+        async with wait_for_operations_async(
+            Service(after(0)).client, names(2), on_update=lambda _: seen.append(PLACE.get())
+        ) as outcomes:
+            assert len([outcome async for outcome in outcomes]) == 2
+
+    run(main)
+    assert seen == ["here"] * 2
+
+
+def test_updates_come_in_the_callers_context_without_async() -> None:
+    seen: list[str] = []
+
+    def main() -> None:
+        PLACE.set("here")
+        client = Service(after(0)).client
+        with wait_for_operations(client, names(2), on_update=lambda _: seen.append(PLACE.get())) as outcomes:
+            assert len(list(outcomes)) == 2
+
+    contextvars.copy_context().run(main)
+    assert seen == ["here"] * 2
 
 
 def test_errors_hold_no_frames(many: Many) -> None:

@@ -1,6 +1,5 @@
 """What only the sync function does: a private event loop, which runs inside `next()` and is gone after the `with`."""
 
-import contextvars
 import itertools
 import signal
 import threading
@@ -77,17 +76,6 @@ def test_after_ctrl_c_the_caller_may_go_on_inside() -> None:
         with pytest.raises(KeyboardInterrupt):
             next(outcomes)
         assert len(list(outcomes)) == 5
-
-
-def test_on_update_sees_the_callers_context() -> None:
-    place = contextvars.ContextVar("place", default="nowhere")
-    place.set("here")
-    seen: list[str] = []
-    with wait_for_operations(
-        Service(after(0)).client, names(2), on_update=lambda _: seen.append(place.get())
-    ) as outcomes:
-        list(outcomes)
-    assert seen == ["here"] * 2
 
 
 def test_a_virtual_clock_serves(time: VirtualClock) -> None:

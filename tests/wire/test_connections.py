@@ -26,7 +26,7 @@ from maps_data_registry import (
 )
 from maps_data_registry.wire.transports import OwnTransports
 from maps_data_registry_contract import API_VERSION
-from tests.support import ID, KEY
+from tests.support import BASE_URL, ID, KEY
 
 from .conftest import Certificates
 from .drivers import SWIFT, Driver, client_at
@@ -95,6 +95,73 @@ def test_what_comes_before_tls_is_not_taken_for_what_comes_through_it(
     with serve_connections(injected, scheme="https") as wire:
         failure = driver.failure(client_at(wire.url, certificates.client), policy=PollingPolicy(retries=0))
     assert isinstance(failure.__cause__, httpx.ConnectError)
+
+
+def test_nor_is_what_a_proxy_sends_behind_its_reply(
+    driver: Driver, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it is: httpcore drops what comes with the reply, not what comes after."""
+
+    def injected(peer: Peer, _: Stop) -> None:
+        read_request(peer)
+        peer.sendall(b"HTTP/1.1 200 Connected\r\n\r\n" + GOOD * 5000)
+        read_request(TLS(peer, certificates.server))
+
+    with serve_connections(injected) as wire:
+        monkeypatch.setenv("HTTPS_PROXY", wire.url)
+        failure = driver.failure(client_at(BASE_URL, certificates.client), policy=PollingPolicy(retries=0))
+    assert isinstance(failure.__cause__, httpx.ConnectError)
+
+
+@pytest.mark.parametrize("closing", ["handshake", "body"])
+def test_a_tunnel_that_ends_without_a_goodbye(
+    driver: Driver, closing: str, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the body it is the end of the reply, as where there is no tunnel."""
+
+    def connection(peer: Peer, stop: Stop) -> None:
+        outer = TLS(peer, certificates.server)
+        read_request(outer)
+        outer.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+        if closing == "handshake":
+            outer.recv(1000)
+            return
+        inner = TLS(outer, certificates.server)
+        read_request(inner)
+        inner.sendall(HEAD + b"\r\n" + BODY)
+
+    with serve_connections(connection, scheme="https") as wire:
+        monkeypatch.setenv("HTTPS_PROXY", wire.url)
+        client = client_at(BASE_URL, certificates.client)
+        if closing == "body":
+            assert driver.wait(client, policy=PollingPolicy(retries=0)).status == "Completed"
+        else:
+            failure = driver.failure(client, policy=PollingPolicy(retries=0))
+            assert isinstance(failure.__cause__, httpx.ConnectError)
+
+
+@pytest.mark.parametrize("backend", [None, "asyncio", "trio"])
+def test_a_long_request(backend: str | None) -> None:
+    """Such as another operation of the service may have."""
+    content = b"x" * 5_000_000
+
+    def counts(peer: Peer, _: Stop) -> None:
+        received = len(read_request(peer))
+        while received < len(content):
+            received += len(peer.recv(65536))
+        peer.sendall(GOOD)
+
+    async def main(url: str) -> httpx.Response:
+        async with client_at(url)() as client:
+            return await client.get_async_httpx_client().post("/", content=content)
+
+    with serve_connections(counts) as wire:
+        if backend:
+            response = anyio.run(main, wire.url, backend=backend)
+        else:
+            with client_at(wire.url)() as client:
+                response = client.get_httpx_client().post("/", content=content)
+    assert response.content == BODY
 
 
 def test_a_redirect_is_not_followed(driver: Driver) -> None:

@@ -139,7 +139,8 @@ class Polling:
 
     def _retry(self, error: DataRegistryError) -> OperationUpdate:
         if isinstance(error, OperationNotFound) and self.last is not None:
-            error.args = (f"{error.args[0]}, though it was seen as {one_line(self.status or 'no status')} before",)
+            seen = one_line(self.status or "no status")
+            error.args = (f"{str(error.args[0]).rstrip('.')}, though it was seen as {seen} before",)
         self._with_account(error)
         spent = self._failures >= self.policy.retries and self.clock.monotonic() < self.deadline
         if spent or not _is_transient(error):

@@ -12,7 +12,7 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import httpcore
@@ -20,7 +20,6 @@ import httpcore
 from .secrecy import mask_record
 
 T = TypeVar("T")
-Options = Iterable[httpcore.SOCKET_OPTION]
 
 _ENOUGH = 256 * 1024  # bytes received and not read yet, when no more are taken from the socket
 
@@ -60,8 +59,8 @@ class SyncSockets(httpcore.SyncBackend):
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Options | None = None,
+        *_: Any,  # no local address and no socket options: httpx is given none
+        **__: Any,
     ) -> httpcore.NetworkStream:
         """Open a connection to the first of the host's addresses that answers."""
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
@@ -70,7 +69,7 @@ class SyncSockets(httpcore.SyncBackend):
         for address in dict.fromkeys(str(item[4][0]) for item in found):
             try:
                 left = self._lease.left(timeout)
-                stream = super().connect_tcp(address, port, left, local_address, socket_options)
+                stream = super().connect_tcp(address, port, left, socket_options=())
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = failure or error
             else:
@@ -166,20 +165,18 @@ class AsyncioSockets(httpcore.AsyncNetworkBackend):
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Options | None = None,
+        *_: Any,  # no local address and no socket options: httpx is given none
+        **__: Any,
     ) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
-        local = None if local_address is None else (local_address, 0)
+        is_address = ":" in host or host.replace(".", "").isdigit()  # then there is one, and nothing to race
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
             async with asyncio.timeout(self._lease.left(timeout)):
-                transport, stream = await asyncio.get_running_loop().create_connection(
-                    lambda: _AsyncioStream(self._lease), host, port, local_addr=local, happy_eyeballs_delay=0.25
+                found = await asyncio.get_running_loop().create_connection(
+                    lambda: _AsyncioStream(self._lease), host, port, happy_eyeballs_delay=None if is_address else 0.25
                 )
-        for option in socket_options or ():
-            transport.get_extra_info("socket").setsockopt(*option)
-        self._lease.stream = stream
-        return stream
+        self._lease.stream = found[1]
+        return found[1]
 
 
 class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
@@ -251,9 +248,12 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             if self._received:  # it would be taken for what comes through TLS later
                 raise ssl.SSLError("the other side sent something before TLS was there")
             async with asyncio.timeout(self._lease.left(timeout)):
-                transport = await self._loop.start_tls(
-                    self._transport, self, ssl_context, server_hostname=server_hostname
-                )
+                try:
+                    transport = await self._loop.start_tls(
+                        self._transport, self, ssl_context, server_hostname=server_hostname
+                    )
+                except TypeError as error:  # what TLS in TLS fails with in Python 3.11
+                    raise ConnectionAbortedError("closed during the TLS handshake") from error
         self._transport = transport or self._transport  # none: it has been lost already
         return self
 

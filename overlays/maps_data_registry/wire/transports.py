@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -145,8 +145,8 @@ class CallersTransport:
         """Close the transport, if it is an async one."""
         if isinstance(self._transport, httpx.AsyncBaseTransport):
             await self._transport.aclose()
-            if hasattr(self._transport, "get_client"):  # httpx_aiohttp's, which would keep the session that is closed
-                cast("Any", self._transport).client = self._session
+        if hasattr(self._transport, "get_client"):  # httpx_aiohttp's, which would keep the session that is closed
+            self._transport.client = self._session
 
 
 def _fail_at(ends: float) -> contextlib.AbstractContextManager[Any]:
