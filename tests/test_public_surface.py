@@ -62,9 +62,8 @@ def test_twins_take_the_same_arguments(name: str) -> None:
 @pytest.mark.parametrize("name", ["PollingPolicy", "OperationUpdate", "Outcome", "Clock"])
 def test_each_field_is_explained(name: str) -> None:
     value = getattr(maps_data_registry, name)
-    fields = [
-        field for field in inspect.signature(value).parameters if f"        {field}: " not in (value.__doc__ or "")
-    ]
+    explained = inspect.getdoc(value) or ""
+    fields = [field for field in inspect.signature(value).parameters if f"    {field}: " not in explained]
     assert fields == []
 
 

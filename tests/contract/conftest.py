@@ -12,6 +12,11 @@ import regenerate
 FIXTURE = Path(__file__).parent / "fixture"
 
 
+def require_git() -> None:
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+
+
 @functools.cache
 def generated() -> Path:
     """The generated packages of the small document: rendered once for a process, read by many tests."""

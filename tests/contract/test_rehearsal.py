@@ -11,7 +11,7 @@ import pytest
 import regenerate
 import review
 
-from .conftest import edit, spec_of
+from .conftest import edit, require_git, spec_of
 
 ROOT = Path(__file__).parents[2]
 SIBLINGS = Path(__file__).parent / "siblings"
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 def committed(root: Path) -> Path:
     """The folder as a repository with one commit."""
+    require_git()
     for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=before"]):
         identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
         subprocess.run(["git", "-C", root, *identity, *arguments], check=True)

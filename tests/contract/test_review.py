@@ -11,7 +11,7 @@ import review
 from contract_diff import Change
 from document import Broken
 
-from .conftest import edit, spec_of
+from .conftest import edit, require_git, spec_of
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,7 @@ def test_either_language_names_a_change(entry: str) -> None:
 
 
 def git(root: Path, *arguments: str) -> str:
+    require_git()
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
     done = subprocess.run(["git", "-C", root, *identity, *arguments], capture_output=True, text=True, check=True)
     return done.stdout.strip()

@@ -66,8 +66,8 @@ def test_refusals_help(code: int, kind: type[ServiceError], hint: str) -> None:
         ('{"status": "Completed"}'.encode("utf-16"), "codec"),
         ('{"status": "Completed"}'.encode("utf-32-le"), "property name"),
         (b'"\xff"', "codec"),
-        (b"[" * 500_000, "recursion"),
-        (b'{"a":' * 500_000, "recursion"),
+        (b"[" * 500_000, "nested too deeply"),
+        (b'{"a":' * 500_000, "nested too deeply"),
         (b"1" * 10_000, "digits"),
     ],
 )

@@ -101,7 +101,9 @@ def _read_object(response: httpx.Response) -> dict[str, Any] | InvalidResponse:
     try:
         # Decoded here, as json.loads would also take UTF-16 and UTF-32.
         value = json.loads(response.content.decode("utf-8-sig"), parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:  # in words that depend on the Python
+        return _invalid("it is nested too deeply", response)
+    except ValueError as error:
         return _invalid(str(error) if response.content else "it is empty", response)
     return value if isinstance(value, dict) else _invalid("it is not a JSON object", response)
 
