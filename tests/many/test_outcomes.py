@@ -2,6 +2,7 @@
 
 import contextvars
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ from maps_data_registry import (
     wait_for_operations,
     wait_for_operations_async,
 )
-from tests.support import BASE_URL, LOCATION, client_of, failed, reply, running, scripted
+from tests.support import BASE_URL, ID, LOCATION, client_of, failed, reply, running, scripted
 
 from .conftest import Run
 from .support import STEADY, Many, Service, after, name_of, names, never, number_of
@@ -97,6 +98,9 @@ def test_thousands_in_flight(many: Many) -> None:
         ({"timeout": "60"}, TypeError),
         ({"operations": LOCATION}, TypeError),
         ({"operations": httpx.URL(LOCATION)}, TypeError),
+        ({"operations": UUID(ID)}, TypeError),
+        ({"operations": ID.encode()}, TypeError),
+        ({"operations": None}, TypeError),
         ({"operations": httpx.Response(202, headers={"Operation-Location": LOCATION})}, TypeError),
     ],
     ids=str,

@@ -34,7 +34,7 @@ def wait_for_operations_async(
                 ...
 
     The polls go on while the caller handles an outcome. Leaving the `async with`, in whatever way, ends everything at
-    once, requests in flight included.
+    once, requests in flight included. An async generator that gives the operations is closed then.
 
     Args:
         client: from `connect`.
@@ -51,7 +51,9 @@ def wait_for_operations_async(
         ValueError: at once, for a concurrency or timeout that is not more than 0.
         TypeError: at once, for one operation in the place of many, or an option of the wrong type; from the iteration,
             for a client with a transport that is sync only.
-        Exception: from the iteration, what *operations*, *on_update* or a closed client raise; it ends everything.
+        RuntimeError: from the iteration, outside of the `async with`, or for a client that has been closed.
+        Exception: from the iteration, what *operations* or *on_update* raise, which ends everything. If the body ends
+            without having met it, the `async with` raises it.
     """
     return AsyncOutcomes(client, _scheduler(operations, concurrency, on_update, options))
 
@@ -72,8 +74,9 @@ def wait_for_operations(
                 ...
 
     Requests go out on a private event loop that runs only inside `next()`: what the caller does between two outcomes
-    delays the polls. No thread is started, and the connections are not the client's own: they are opened and closed
-    here. A transport passed to `connect` must be async, or both.
+    delays the polls. No thread is started, but for asyncio's own to look up names. The connections are not the
+    client's: they are opened and closed here. A transport passed to `connect` must be async, or both. Leaving the
+    `with`, in whatever way, ends everything at once.
 
     Args:
         client: from `connect`.
@@ -90,8 +93,10 @@ def wait_for_operations(
         ValueError: at once, for a concurrency or timeout that is not more than 0.
         TypeError: at once, for one operation in the place of many, or an option of the wrong type; from the iteration,
             for a client with a transport that is sync only.
-        RuntimeError: from `with`, inside a running event loop.
-        Exception: from the iteration, what *operations*, *on_update* or a closed client raise; it ends everything.
+        RuntimeError: from the `with`, inside a running event loop, or for a client that has been closed; from the
+            iteration, outside of the `with`.
+        Exception: from the iteration, what *operations* or *on_update* raise, which ends everything. If the body ends
+            without having met it, the `with` raises it.
     """
     return Outcomes(client, _scheduler(operations, concurrency, on_update, options))
 
@@ -182,7 +187,8 @@ def _in_event_loop() -> bool:
 def _start(scheduler: Scheduler) -> object:
     """Start the work as a task that belongs to no other, and return what keeps it alive.
 
-    A generator that is left half-way leaves its `async with` in whatever task, which no task group or nursery survives.
+    An `async with` may be left in another task, as that of a generator that nobody finishes. A task group that was
+    entered there would cancel the wrong task, and a nursery would end the whole run.
     """
     if anyio.get_cancelled_exc_class() is asyncio.CancelledError:
         task = asyncio.create_task(scheduler.run())
@@ -211,6 +217,7 @@ def _scheduler(
         raise ValueError("concurrency must be at least 1")
     if (timeout := options.get("timeout", DEFAULT)) is not DEFAULT:
         timeout_seconds(timeout)
-    if isinstance(operations, str | httpx.URL) or as_response(operations) is not None:
+    is_single = isinstance(operations, str | bytes) or as_response(operations) is not None
+    if is_single or not isinstance(operations, Iterable | AsyncIterable):
         raise TypeError("operations must be an iterable of operations; for a single one there is wait_for_operation")
     return lambda http: Scheduler(http, operations, concurrency, on_update, **options)
