@@ -6,7 +6,7 @@ import html
 import pickle
 import re
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from urllib.parse import unquote
 
@@ -61,12 +61,19 @@ def _frames(link: TracebackType | None) -> Iterator[tuple[str, str]]:
         link = link.tb_next
 
 
-def _decoded(text: str) -> set[str]:
-    forms = {text}
+def _decoded(text: str) -> Iterator[str]:
+    """The text as it is, with what looks encoded decoded step by step, and what base64 could be in each of these."""
+    yield text
+    yield from _base64(text)
     for _ in range(3):
-        for form in list(forms):
-            forms |= {decoded for decode in _DECODERS for decoded in decode(form) if decoded != form}
-    return forms
+        before = text
+        for decode in _DECODERS:
+            if (decoded := decode(text)) != text:
+                text = decoded
+                yield text
+                yield from _base64(text)
+        if text == before:
+            return
 
 
 def _base64(text: str) -> Iterator[str]:
@@ -79,11 +86,10 @@ def _base64(text: str) -> Iterator[str]:
                 continue
 
 
-_DECODERS = [
-    lambda text: [unquote(text)],
-    lambda text: [html.unescape(text)],
-    lambda text: [re.sub(r"\\+(?:u00|x)([0-9a-fA-F]{2})", lambda digits: chr(int(digits[1], 16)), text)],
-    lambda text: [re.sub(r"\\+(.)", r"\1", text)],
-    lambda text: [text.replace("\0", "").replace("\\x00", "").replace("\\0", "")],
-    _base64,
+_DECODERS: list[Callable[[str], str]] = [
+    unquote,
+    html.unescape,
+    lambda text: re.sub(r"\\+(?:u00|x)([0-9a-fA-F]{2})", lambda digits: chr(int(digits[1], 16)), text),
+    lambda text: re.sub(r"\\+(.)", r"\1", text),
+    lambda text: text.replace("\0", ""),
 ]

@@ -112,8 +112,10 @@ def test_without_the_extra_a_socks_proxy_says_what_to_install(monkeypatch: pytes
         connect("us", SubscriptionKey(KEY))
 
 
-@pytest.mark.parametrize("kind", ["http", "https", "socks5", "socks5h"])
-@pytest.mark.parametrize("has_password", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "has_password"),
+    [("http", True), ("https", False), ("https", True), ("socks5", False), ("socks5", True), ("socks5h", False)],
+)
 def test_through_a_proxy(
     driver: Driver, kind: str, has_password: bool, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,6 +180,14 @@ ECHOES: dict[str, Echo] = {
 }
 
 
+# Each echo with one of the credentials; the other two take their time.
+PAIRS = [
+    pytest.param(name, credential, marks=[] if row % 3 == column else pytest.mark.slow)
+    for row, name in enumerate(ECHOES)
+    for column, credential in enumerate(CREDENTIALS)
+]
+
+
 def ends(driver: Driver, url: str, credential: Any) -> list[tuple[str, str]]:
     """What a wait comes to, as texts and where they are."""
 
@@ -196,8 +204,7 @@ def ends(driver: Driver, url: str, credential: Any) -> list[tuple[str, str]]:
 
 # httpx leaves its own generators to the garbage collector where a reply is given up half-way; trio remarks on it.
 @pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
-@pytest.mark.parametrize("credential", CREDENTIALS)
-@pytest.mark.parametrize("name", ECHOES)
+@pytest.mark.parametrize(("name", "credential"), PAIRS)
 def test_an_echo_of_the_credential_is_found_nowhere(
     name: str, credential: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -248,7 +255,7 @@ def test_the_command_shows_it_nowhere(
     monkeypatch.setenv("AZURE_MAPS_SUBSCRIPTION_KEY", secret)
     results = tmp_path / "results.jsonl"
     with serve(ECHOES[name](secret)) as wire:
-        arguments = ["wait", "-v", "--timeout", "5", "--base-url", wire.url, "--results", str(results), ID]
+        arguments = ["wait", "-v", "--timeout", "2", "--base-url", wire.url, "--results", str(results), ID]
         monkeypatch.setattr(sys, "argv", ["maps-data-registry", *arguments])
         main()
     signal.signal(signal.SIGINT, interrupt)  # which the command leaves to the system at its end
@@ -355,6 +362,7 @@ def test_a_text_without_a_secret_is_handed_on_as_it_is(text: str) -> None:
     assert mask(data) is data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [b"\\", b"%25", b"&amp;", b"&amp;amp;amp;amp;amp;amp;", b"&#0", b'\\"', b"%"])
 def test_masking_takes_time_in_proportion(text: bytes) -> None:
     """A reply is at most a megabyte; what is quadratic would take an hour."""

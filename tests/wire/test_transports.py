@@ -215,7 +215,7 @@ def test_httpx_aiohttp_keeps_to_the_deadline(driver: Driver) -> None:
 MALFORMED = [name for name, (_, meaning) in REPLIES.items() if meaning in {"RemoteProtocolError", "ReadError"}]
 
 
-@pytest.mark.parametrize("name", MALFORMED)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) for name in MALFORMED])
 def test_nothing_that_aiohttp_raises_shows_the_credential(name: str) -> None:
     """Its errors hold the request, with all headers."""
     with serve(REPLIES[name][0]) as wire, contextlib.suppress(AssertionError):  # it may take what h11 does not

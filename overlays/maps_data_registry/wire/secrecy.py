@@ -5,6 +5,7 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from threading import Lock
 from typing import cast
 from weakref import WeakSet
@@ -96,8 +97,13 @@ def _resolved(escape: re.Match[bytes]) -> bytes:
     if verbatim is not None:
         return verbatim
     if name is not None:
-        return html.unescape(name.decode()).encode().lower()
+        return _named(name)
     return bytes([(int(decimal) if decimal else int(coded or hexadecimal, 16)) & 0xFF]).lower()
+
+
+@lru_cache
+def _named(reference: bytes) -> bytes:
+    return html.unescape(reference.decode()).encode().lower()
 
 
 def _masked(text: bytes, forms: tuple[bytes, ...]) -> bytes:
