@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import signal
-import socket
 import threading
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
@@ -26,7 +25,7 @@ from maps_data_registry import (
 from maps_data_registry.polling.many import AsyncOutcomes
 from maps_data_registry_client import AuthenticatedClient
 from tests.support import ID, KEY, client_of
-from tests.wire import GOOD, Answer, Stop, sends, serve, silent
+from tests.wire.server import GOOD, Answer, Peer, Stop, sends, serve, silent
 
 from .conftest import Run
 from .support import Service, first_only, names, virtual_clock
@@ -319,7 +318,7 @@ class Hanging:
 
     @property
     def answers(self) -> list[Answer]:
-        def hang(peer: socket.socket, stop: Stop) -> None:
+        def hang(peer: Peer, stop: Stop) -> None:
             self._begun.release()
             silent(peer, stop)
             if not stop.is_set():
