@@ -72,7 +72,8 @@ def every(pattern: str) -> Callable[[str], str]:
 
 def in_part(pattern: str) -> Callable[[str], str]:
     return lambda text: "".join(
-        pattern.format(ord(letter)) if index % 5 == 2 else letter for index, letter in enumerate(text)
+        pattern.format(ord(letter)) if index % 5 == 2 or letter == "\\" else letter  # a bare one would be no JSON
+        for index, letter in enumerate(text)
     )
 
 

@@ -69,7 +69,8 @@ def read_reply(reply: Reply, operation_id: str, now: Callable[[], float]) -> Ans
     about = unset_to_none(result.id)
     if about is not None and about.strip().lower() != operation_id.lower():
         return _invalid(f"it is about the operation {one_line(about)}", reply)
-    return Answer(result, retry_after(reply.headers, now), has_retry_after(reply.headers))
+    found = dict(reply.headers.items())  # once: httpx looks each one up from the start
+    return Answer(result, retry_after(found, now), has_retry_after(found))
 
 
 def refusal_of(response: httpx.Response, now: Callable[[], float]) -> ServiceError:
