@@ -192,6 +192,20 @@ def test_an_async_generator_is_closed_where_it_ran_and_what_that_raises_is_not_l
     assert len(closed) == 1
 
 
+def test_any_async_iterable_serves(run: Run) -> None:
+    async def main() -> None:
+        send, receive = anyio.create_memory_object_stream[str](3)
+        with receive:
+            with send:
+                for name in names(3):
+                    send.send_nowait(name)
+            async with wait_for_operations_async(Service(after(0)).client, receive) as outcomes:
+                ended = [number_of(outcome.operation_id) async for outcome in outcomes]
+        assert sorted(ended) == [0, 1, 2]
+
+    run(main)
+
+
 def test_an_async_iterable_of_the_callers_stays_open(run: Run) -> None:
     async def main() -> None:
         send, receive = anyio.create_memory_object_stream[str](10)

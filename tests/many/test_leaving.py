@@ -5,7 +5,7 @@ import gc
 import signal
 import threading
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing
 
 import anyio
@@ -144,6 +144,14 @@ async def leave_a_generator_to_the_collector(service: Service) -> None:
         await anyio.sleep(0.01)
 
 
+async def in_another_task(outcomes: AsyncGenerator[Outcome, None]) -> None:
+    async def close() -> None:
+        await outcomes.aclose()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(close)
+
+
 async def leave_a_generator_in_another_task(service: Service) -> None:
     outcomes = each(service)
 
@@ -152,8 +160,7 @@ async def leave_a_generator_in_another_task(service: Service) -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(begin)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(outcomes.aclose)
+    await in_another_task(outcomes)
 
 
 async def leave_while_another_task_waits(service: Service) -> None:
@@ -326,8 +333,17 @@ class Hanging:
 
         return [sends(GOOD), hang]
 
-    async def begun(self, _: object = None) -> None:
-        """Wait for three requests that hang."""
+    async def operations(self) -> AsyncIterator[str]:
+        """One that completes, and then three that hang."""
+        self._answered = anyio.Event()
+        yield ID
+        await self._answered.wait()
+        for name in names(3):
+            yield name
+
+    async def on_update(self, _: OperationUpdate) -> None:
+        """Wait, after the first, for those that hang."""
+        self._answered.set()
         assert await anyio.to_thread.run_sync(lambda: [self._begun.acquire(timeout=60) for _ in range(3)]) == [True] * 3
 
     def ended(self) -> bool:
@@ -350,7 +366,7 @@ def client(hanging: Hanging) -> Iterator[AuthenticatedClient]:
 @pytest.mark.parametrize("way", ["break", "error", "cancellation", "in another task"])
 def test_no_socket_is_left(client: AuthenticatedClient, hanging: Hanging, library: str, way: str) -> None:
     async def each() -> AsyncGenerator[Outcome, None]:
-        async with wait_for_operations_async(client, [ID, *names(3)], on_update=hanging.begun) as outcomes:
+        async with wait_for_operations_async(client, hanging.operations(), on_update=hanging.on_update) as outcomes:
             async for outcome in outcomes:
                 yield outcome
 
@@ -368,8 +384,7 @@ def test_no_socket_is_left(client: AuthenticatedClient, hanging: Hanging, librar
                     with anyio.move_on_after(0):
                         await anext(outcomes)
                 case _:
-                    async with anyio.create_task_group() as tasks:
-                        tasks.start_soon(outcomes.aclose)
+                    await in_another_task(outcomes)
             assert await anyio.to_thread.run_sync(hanging.ended)
 
     anyio.run(main, backend=library)
@@ -377,13 +392,13 @@ def test_no_socket_is_left(client: AuthenticatedClient, hanging: Hanging, librar
 
 @pytest.mark.parametrize("way", ["break", "error", "abandoned", "Ctrl+C"])
 def test_no_socket_is_left_without_async(client: AuthenticatedClient, hanging: Hanging, way: str) -> None:
-    async def on_update(_: OperationUpdate) -> None:
-        await hanging.begun()
+    async def on_update(update: OperationUpdate) -> None:
+        await hanging.on_update(update)
         if way == "Ctrl+C":
             signal.raise_signal(signal.SIGINT)
 
     def each() -> Generator[Outcome, None, None]:
-        with wait_for_operations(client, [ID, *names(3)], on_update=on_update) as outcomes:
+        with wait_for_operations(client, hanging.operations(), on_update=on_update) as outcomes:
             yield from outcomes
 
     outcomes = each()

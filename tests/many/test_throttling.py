@@ -46,9 +46,10 @@ def test_without_a_retry_after_it_is_the_backoff(many: Many, headers: dict[str, 
     assert [moment for moment, _ in service.polled] == [0, 30, 30, 30, 31, 31]
 
 
-def test_one_that_outlasts_the_timeout_ends_the_waits_now(many: Many) -> None:
+@pytest.mark.parametrize("concurrency", [2, 64])
+def test_one_that_outlasts_the_timeout_ends_the_waits_now(many: Many, concurrency: int) -> None:
     service = Service(throttled_once(lambda number, _: number == 0, after(1, "1"), retry_after="3600"), latency=0.5)
-    outcomes = many.outcomes(service, names(9), timeout=100)
+    outcomes = many.outcomes(service, names(9), timeout=100, concurrency=concurrency)
     assert errors_of(outcomes) == dict.fromkeys(range(9), OperationTimeout)
     assert many.now < 2
 
