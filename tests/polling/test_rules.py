@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from maps_data_registry import (
+    DEFAULT,
     Clock,
     DataRegistryError,
     InvalidResponse,
@@ -559,3 +560,7 @@ def test_values_show_what_differs_from_the_default() -> None:
     assert repr(PollingPolicy(interval=7, timeout=None)) == "PollingPolicy(interval=7, timeout=None)"
     assert repr(Clock()) == "Clock()"
     assert "Unset" not in repr(OperationUpdate(operation_id=ID, result=LongRunningOperationResult(id=ID)))
+
+
+def test_the_default_timeout_shows_as_its_name() -> None:
+    assert repr(DEFAULT) == "DEFAULT"
