@@ -10,7 +10,7 @@ from maps_data_registry.errors import InvalidResponse
 from .secrecy import Mask
 
 MAX_REPLY_BYTES = 1024 * 1024
-"""The longest body that is read unless told otherwise. The contract's replies are a few hundred bytes."""
+"""The longest body that is read by default. The contract's replies are a few hundred bytes."""
 
 MAX_HEADER_BYTES = 64 * 1024
 """The longest head of a reply, all names and values together."""
