@@ -25,7 +25,10 @@ def default_base(root: Path) -> str:
 
 def git(root: Path, *arguments: str) -> str:
     """What git says, nothing when it objects."""
-    done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise Broken("git is not installed: commits cannot be compared without it") from error
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

@@ -54,7 +54,7 @@ def compare(name: Name, aspect: str, old: Contract, new: Contract) -> Iterator[C
     marks = old.marks.get(name, frozenset()) | new.marks.get(name, frozenset())
     asked, told = marks >= REQUEST, marks >= RESPONSE
     needed = asked and new.facts.get((name, "required"), False) and (name, "default") not in new.facts
-    if was == now:
+    if was == now and ((name, aspect) in old.facts) == ((name, aspect) in new.facts):
         return
     if not aspect and was is None:
         yield Change(name, f"new {'required ' * needed}{now}", needed)
@@ -68,7 +68,11 @@ def compare(name: Name, aspect: str, old: Contract, new: Contract) -> Iterator[C
     elif aspect == "required":
         yield Change(name, f"is now {'required' if now else 'optional'}", needed if now else told)
     elif aspect == "default":
-        yield Change(name, f"default was {shown(was)}, is {shown(now)}", asked)
+        was, now = (
+            "`null`" if value is None and (name, aspect) in side.facts else shown(value)
+            for side, value in ((old, was), (new, now))
+        )
+        yield Change(name, f"default was {was}, is {now}", asked)
     elif is_wording(aspect) or meaning(was) == meaning(now):
         yield Change(name, f"{aspect} {'added' if was is None else 'dropped' if now is None else 'reworded'}")
     else:

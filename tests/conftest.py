@@ -10,10 +10,19 @@ settings.register_profile("shared", deadline=None, suppress_health_check=[Health
 settings.load_profile("shared")
 
 
-@pytest.fixture(params=[None, "asyncio", "trio"], ids=["sync", "asyncio", "trio"])
-def drive(request: pytest.FixtureRequest) -> Driver:
-    """The functions under test, once for each driver and async library."""
+LIBRARIES = ["sync", "asyncio", "trio"]
+
+
+@pytest.fixture(params=LIBRARIES)
+def drive_one(request: pytest.FixtureRequest) -> Driver:
+    """The functions for one operation, sync and under each async library."""
     return Driver(request.param)
+
+
+@pytest.fixture(params=[*LIBRARIES, *(f"many-{library}" for library in LIBRARIES)])
+def drive(request: pytest.FixtureRequest) -> Driver:
+    """The functions for one operation and for many, sync and under each async library."""
+    return Driver(request.param.removeprefix("many-"), is_many=request.param.startswith("many-"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests of the core share: time without waiting, replies out of a list, and both drivers behind one face."""
+"""What the tests of the core share: time without waiting, replies out of a list, and every driver behind one face."""
 
 import json
 import math
@@ -13,13 +13,17 @@ from attrs import define, field
 from maps_data_registry import (
     Clock,
     DataRegistryError,
+    OperationFailed,
     OperationUpdate,
+    Outcome,
     SubscriptionKey,
     connect,
     get_operation,
     get_operation_async,
     wait_for_operation,
     wait_for_operation_async,
+    wait_for_operations,
+    wait_for_operations_async,
     watch_operation,
     watch_operation_async,
 )
@@ -44,11 +48,13 @@ class VirtualClock:
     now: float = 0.0
     chance: float = 0.0
     sleeps: list[float] = field(factory=list)
+    """Those that took time."""
 
     def sleep(self, seconds: float) -> None:
         assert seconds >= 0
         assert math.isfinite(seconds)
-        self.sleeps.append(seconds)
+        if seconds:
+            self.sleeps.append(seconds)
         self.now += seconds
 
     async def sleep_async(self, seconds: float) -> None:
@@ -118,31 +124,43 @@ def client_of(transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> Auth
 
 @define
 class Driver:
-    """The three functions, sync or async, on a client that answers from a script."""
+    """The functions under test, in one of their forms, on a client that answers from a script."""
 
-    backend: str | None
-    """None for the sync functions, else the async library."""
+    library: str
+    """`sync`, `asyncio` or `trio`."""
+    is_many: bool = False
+    """Whether `wait_for_operations` does it, with one operation."""
 
     def get(self, script: Script, operation: Any = ID, **options: Any) -> OperationUpdate:
         return self._run(script, get_operation, get_operation_async, operation, options)
 
     def wait(self, script: Script, operation: Any = ID, **options: Any) -> LongRunningOperationResult:
-        return self._run(script, wait_for_operation, wait_for_operation_async, operation, options)
+        if not self.is_many:
+            return self._run(script, wait_for_operation, wait_for_operation_async, operation, options)
+        outcome = self._outcome(script, operation, options)
+        if outcome.error is not None:
+            raise outcome.error
+        assert outcome.result is not None
+        return outcome.result
 
     def watch(self, script: Script, operation: Any = ID, **options: Any) -> list[OperationUpdate]:
-        def all_of(client: AuthenticatedClient, operation: Any, **options: Any) -> list[OperationUpdate]:
-            return list(watch_operation(client, operation, **options))
+        if not self.is_many:
+            return self._run(script, _watch, _watch_async, operation, options)
+        updates: list[OperationUpdate] = []
+        outcome = self._outcome(script, operation, {**options, "on_update": updates.append})
+        if not (outcome.error is None or isinstance(outcome.error, OperationFailed)):
+            raise outcome.error
+        return updates
 
-        async def all_of_async(client: AuthenticatedClient, operation: Any, **options: Any) -> list[OperationUpdate]:
-            return [update async for update in watch_operation_async(client, operation, **options)]
-
-        return self._run(script, all_of, all_of_async, operation, options)
+    def _outcome(self, script: Script, operation: Any, options: Any) -> Outcome:
+        [outcome] = self._run(script, _wait_for_many, _wait_for_many_async, [operation], options)
+        return outcome
 
     def _run(
         self, script: Script, sync: Callable[..., T], twin: Callable[..., Awaitable[T]], operation: Any, options: Any
     ) -> T:
         client = client_of(scripted(script, options.pop("seen", None)))
-        if self.backend is None:
+        if self.library == "sync":
             with client:
                 return sync(client, operation, **options)
 
@@ -150,4 +168,22 @@ class Driver:
             async with client:
                 return await twin(client, operation, **options)
 
-        return anyio.run(main, backend=self.backend)
+        return anyio.run(main, backend=self.library)
+
+
+def _watch(client: AuthenticatedClient, operation: Any, **options: Any) -> list[OperationUpdate]:
+    return list(watch_operation(client, operation, **options))
+
+
+async def _watch_async(client: AuthenticatedClient, operation: Any, **options: Any) -> list[OperationUpdate]:
+    return [update async for update in watch_operation_async(client, operation, **options)]
+
+
+def _wait_for_many(client: AuthenticatedClient, operations: Any, **options: Any) -> list[Outcome]:
+    with wait_for_operations(client, operations, **options) as outcomes:
+        return list(outcomes)
+
+
+async def _wait_for_many_async(client: AuthenticatedClient, operations: Any, **options: Any) -> list[Outcome]:
+    async with wait_for_operations_async(client, operations, **options) as outcomes:
+        return [outcome async for outcome in outcomes]

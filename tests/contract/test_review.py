@@ -163,6 +163,14 @@ def test_a_base_that_is_none(base: str, repository: Path, capsys: pytest.Capture
     assert capsys.readouterr().err == f"{base} names no commit here\n"
 
 
+def test_without_git_it_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert review.main([], project) == 2
+    assert capsys.readouterr().err == "git is not installed: commits cannot be compared without it\n"
+
+
 def test_a_document_that_is_none(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (repository / "spec" / "data-registry.yaml").write_text("[]")
     assert review.main(["HEAD"], repository) == 2
