@@ -90,6 +90,8 @@ class _SyncStream(httpcore.NetworkStream):
             return self._socket.recv(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not buffer:  # httpcore also writes the end of a body that is not there
+            return
         rest = memoryview(buffer)
         with _as(httpcore.WriteTimeout, httpcore.WriteError):
             while rest:
@@ -131,9 +133,10 @@ class _TLSInTLS(httpcore.NetworkStream):
                 return b""
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if buffer:
-            with _as(httpcore.WriteTimeout, httpcore.WriteError):
-                self._run(lambda: self._tls.write(buffer), timeout)
+        if not buffer:
+            return
+        with _as(httpcore.WriteTimeout, httpcore.WriteError):
+            self._run(lambda: self._tls.write(buffer), timeout)
 
     def close(self) -> None:
         self._stream.close()
@@ -230,9 +233,10 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not buffer:
+            return
         with _as(httpcore.WriteTimeout, httpcore.WriteError):
-            if buffer:  # httpcore also writes the end of a body that is not there
-                self._transport.write(buffer)
+            self._transport.write(buffer)
             while self._is_full and not self._is_lost:
                 await self._wait(timeout)
 
