@@ -121,6 +121,13 @@ def test_a_bad_scenario(run: Run, emulator: Namespace, scenario: str, message: s
         assert line.startswith(f"maps-data-registry: {message}")
 
 
+@pytest.mark.parametrize("option", [("--port", "8000"), ("--scenario", "fails"), ("--quiet",)])
+def test_start_says_which_options_it_does_not_take(run: Run, option: tuple[str, ...], emulator: Namespace) -> None:
+    done = run(*option, "start", "fails", "--url", emulator.url)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"maps-data-registry: {option[0]} is for running an emulator: start does not take it\n"
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "http://[::1", "", "https://localhost.invalid"])
 def test_nothing_answers(run: Run, url: str) -> None:
     done = run("start", "fails", "--url", url)

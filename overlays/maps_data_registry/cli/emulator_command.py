@@ -25,9 +25,13 @@ def run(
 
     The first line of standard output is its URL, a page to watch it on. Standard error gets a line for each request.
     """
-    if ctx.invoked_subcommand is not None:
-        return 0
     from .inputs import UsageError
+
+    if ctx.invoked_subcommand is not None:
+        given = [name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+        if given:
+            raise UsageError(f"--{given[0]} is for running an emulator: {ctx.invoked_subcommand} does not take it")
+        return 0
 
     def on_ready(url: str) -> None:
         with contextlib.suppress(OutputClosed):  # it serves on where nobody reads its URL
@@ -100,8 +104,10 @@ def _message(reply: Any) -> str:
 def _how_to_start(url: str) -> str:
     from maps_data_registry.emulator.start import curl
 
+    from .shell import quoted
+
     example = "fails polls=3"
-    command = shlex.join(["maps-data-registry", "emulator", "start", example, "--url", url])
+    command = quoted(["maps-data-registry", "emulator", "start", example, "--url", url])
     return (
         "Open the URL in a browser to watch operations; Ctrl+C ends the emulator. To start an operation:\n"
         f"  {command}\n  {curl(url, example)}\nRequests:"
