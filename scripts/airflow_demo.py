@@ -110,7 +110,7 @@ def judge(service: Emulator, deferred: set[int], home: Path) -> None:
     check(all(ended(operation) for operation in operations), "no operation was lost")
     told = [sum(entry.outcome in ENDS for entry in service.journal(operation)) for operation in operations]
     again = {n for n, times in enumerate(told) if times > 1}
-    check(max(told) <= 2 and again <= deferred, "told of its end, none was asked about again by what had heard it")
+    check(max(told) <= 2 and again <= deferred, "no operation was polled again by a triggerer that had seen it end")
     say(f"    ({len(again)} were, as the answer had died with the triggerer before Airflow saved it)")
     files = [file.read_bytes() for file in home.rglob("*") if file.is_file()]
     check(not any(KEY.encode() in content for content in files), f"the key is in none of {len(files)} files")

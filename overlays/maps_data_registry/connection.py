@@ -31,9 +31,9 @@ def connect(
 ) -> AuthenticatedClient:
     """Make a client of the service: a context manager, sync (`with`) and async (`async with`).
 
-    What comes back is the generated client, and every generated function takes it. Both of its httpx clients
+    Returns the generated client, which every generated function accepts. Both of its httpx clients
     sign each request, talk to their own origin only, never follow a redirect, keep no cookie, never wait for ever, and
-    keep a connection for longer than the time between two polls. A reply's headers are bounded at 64 KiB, its body at
+    keep an idle connection for five minutes. A reply's headers are bounded at 64 KiB, its body at
     *max_reply_bytes*. A forked child opens connections of its own. Nothing is sent yet.
 
     Args:
@@ -43,18 +43,18 @@ def connect(
         base_url: another endpoint instead of a geography, such as a private one or the emulator's.
         account_client_id: the Maps account's client id, which an azure-identity credential needs.
         scope: the scope of an azure-identity credential's tokens, which differs in sovereign clouds.
-        timeout: seconds for one step of a request. A wait and the transport bound the whole of it besides; only
-            looking up a host's name, and a sync credential's `get_token`, cannot be cut short in sync code.
+        timeout: seconds for one step of a request. The whole request is bounded too, by a minute and by the wait's
+            deadline; only a DNS lookup and a sync credential's `get_token` cannot be cut short in sync code.
         ssl_context: what to trust instead of the default certificate authorities, or those of `SSL_CERT_FILE`.
         transport: sends the requests instead of httpx's own transports, behind the same guard. A sync one serves the
             sync functions, an async one the async functions and both `wait_for_operations`.
         max_reply_bytes: the longest body of a reply that is read, 1 MiB by default.
 
     Raises:
-        ValueError: unless exactly one of *geography* and *base_url* is given, and is usable; for a proxy or certificate
-            file in the environment that is not.
+        ValueError: unless exactly one of *geography* and *base_url* is given and usable; for an unusable proxy or
+            certificate file in the environment.
         InvalidCredential: for a credential that cannot be right.
-        ImportError: for an Entra credential out of the environment without the `entra` extra.
+        ImportError: for an Entra credential from the environment without the `entra` extra.
 
     A client that was closed, or left its `with`, raises httpx's RuntimeError when it is used again.
     """
@@ -66,7 +66,7 @@ def connect(
     guard = Guard(url, inner=transport, ssl_context=ssl_context, max_reply_bytes=max_reply_bytes)
     return AuthenticatedClient(
         base_url=str(url),
-        token="",  # the credential is signed in by auth, for every request anew
+        token="",  # auth adds the credential, anew for every request
         prefix="",
         timeout=timeout,
         headers={"Accept-Encoding": "identity", "User-Agent": _user_agent()},

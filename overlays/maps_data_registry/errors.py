@@ -37,7 +37,7 @@ copyreg.pickle(Unset, lambda _: "UNSET")
 class DataRegistryError(Exception):
     """The base of everything that this package raises about the service and its operations.
 
-    An error that ends a wait says how far the wait was: `operation_id`, `last` (the last result that was read, or
+    An error that ends a wait says how far the wait had come: `operation_id`, `last` (the last result that was read, or
     None), `polls` (requests sent) and `elapsed` (seconds since the wait began).
     """
 
@@ -53,7 +53,7 @@ class DataRegistryError(Exception):
     def with_account(
         self, operation_id: str, last: LongRunningOperationResult | None, polls: int, elapsed: float
     ) -> Self:
-        """The same error, which now says how far the wait was that it ends."""
+        """Record how far the wait had come, and return this error."""
         self.operation_id, self.last, self.polls, self.elapsed = operation_id, last, polls, elapsed
         return self
 
@@ -71,7 +71,7 @@ class DataRegistryError(Exception):
         return copyreg.__newobj__, (type(self),), {**self.__dict__, "args": self.args}  # type: ignore[attr-defined]
 
 
-GO_ON = 'to go on: wait_for_operation(client, "{operation}")'
+RESUME = 'to resume: wait_for_operation(client, "{operation}")'
 
 
 class _ErrorTree(DataRegistryError):
@@ -114,13 +114,13 @@ class OperationFailed(_ErrorTree):
 
 
 class OperationTimeout(DataRegistryError, TimeoutError):
-    """The time given to a wait is up, or would be before the next poll. The operation itself goes on."""
+    """The wait's timeout has passed, or would pass before the next poll. The operation itself keeps running."""
 
-    advice = GO_ON
+    advice = RESUME
 
 
 class UnrecognizedStatus(DataRegistryError):
-    """The operation has ended, as no Retry-After names a next poll, with a status that the policy does not know.
+    """The operation ended (no Retry-After asked for another poll) with a status that the policy does not know.
 
     The result is in `last`. If the status is new and you know what it means, add it to `PollingPolicy`.
     """
@@ -129,13 +129,13 @@ class UnrecognizedStatus(DataRegistryError):
 
 
 class ServiceError(_ErrorTree):
-    """The service, or a gateway before it, answered with a status other than 200.
+    """The service, or a gateway in front of it, answered with a status other than 200.
 
     `status_code` is that status, `code` the value of `x-ms-error-code` or of the body, `error` the body's
-    error tree, `request_id` what support will ask for, `retry_after` the seconds to leave, if given.
+    error tree, `request_id` the id that support will ask for, `retry_after` the seconds to wait, if given.
     """
 
-    advice = GO_ON
+    advice = RESUME
 
     def __init__(
         self, response: httpx.Response, error: MapsErrorDetail | None = None, *, retry_after: float | None = None
@@ -151,7 +151,7 @@ class ServiceError(_ErrorTree):
 
 
 class AuthenticationFailed(ServiceError):
-    """401 or 403: the credential is missing, wrong, switched off on the account, or may not do this.
+    """401 or 403: the credential is missing, wrong, disabled on the account, or not allowed to do this.
 
     `__cause__` is a `TokenUnavailable` where the Entra credential gave no new token after a 401.
     """
@@ -169,14 +169,14 @@ class OperationNotFound(ServiceError):
 
 
 class ServiceUnreachable(DataRegistryError, httpx.TransportError):
-    """No reply came: refused, reset, cut off or too slow, more often in a row than the policy allows.
+    """No reply came: refused, reset, cut off or too slow, more times in a row than the policy retries.
 
-    `__cause__` is an error of httpx's class for it.
+    `__cause__` is the httpx exception.
     """
 
-    advice = GO_ON
+    advice = RESUME
 
-    def __init__(self, error: httpx.RequestError, advice: str = GO_ON) -> None:
+    def __init__(self, error: httpx.RequestError, advice: str = RESUME) -> None:
         self.advice = advice
         super().__init__(f"no reply from {error}" if str(error) else f"no reply: {type(error).__name__}")
         self._request = None  # httpx would keep the request here, and with it the credential
@@ -202,9 +202,9 @@ class InvalidResponse(DataRegistryError):
 
 
 class TokenUnavailable(DataRegistryError):
-    """The Entra credential gave no token. The message has the credential's own reason.
+    """The Entra credential returned no token. The message includes the credential's own reason.
 
-    `is_transient` says that the network was at fault, so that a wait tries again.
+    `is_transient` is true if the network was at fault; a wait then retries.
     """
 
     advice = "call the credential's get_token directly to see why it fails"

@@ -150,7 +150,7 @@ def test_the_time_is_up(emulator: Namespace, run: Run) -> None:
     assert done.code == 4
     assert f"{ids[0]} timed out after" in done.out
     assert f"still running: 1 of 2\n  {ids[0]} Running\n" in done.err
-    command = shlex.split(done.err.partition("to go on: ")[2])
+    command = shlex.split(done.err.partition("to resume: ")[2])
     assert command == ["maps-data-registry", "wait", *at(emulator), "--timeout", "2", "--no-progress", ids[0]]
     emulator.operations[ids[0]].scenario = emulator.scenario
     assert run(*command[1:]).code == 0
@@ -167,7 +167,7 @@ def test_the_command_to_go_on(emulator: Namespace, run: Run, tmp_path: Path, man
     done = run("wait", *at(emulator), *options, ids[0])
     assert done.code == 4
     assert ("  … and 1 more\n" in done.err) == many
-    command = shlex.split(done.err.partition("to go on: ")[2])
+    command = shlex.split(done.err.partition("to resume: ")[2])
     assert sorted(command) == sorted(["maps-data-registry", "wait", *at(emulator), *options, ids[0]])
 
 
@@ -195,7 +195,7 @@ def test_an_interrupt(emulator: Namespace, run: Run, when: str) -> None:
     assert "interrupted: 1 of 1 not ended\n" in done.err
     assert f"\n  {operation.id} " in done.err
     assert "hint: with --results FILE" in done.err
-    assert f"\nto go on: maps-data-registry wait {' '.join(at(emulator))} --timeout none {operation.id}\n" in done.err
+    assert f"\nto resume: maps-data-registry wait {' '.join(at(emulator))} --timeout none {operation.id}\n" in done.err
 
 
 def interrupt() -> str:
@@ -244,7 +244,7 @@ def test_to_go_on_names_locations_where_they_were_given(emulator: Namespace, run
     done = run("wait", *at(emulator), "--timeout", "1s", "--no-progress", location)
     assert done.code == 4
     assert done.err.splitlines()[-3:-1] == ["still running: 1 of 1", f"  {location.rpartition('/')[2]} Running"]
-    command = shlex.split(done.err.partition("to go on: ")[2])
+    command = shlex.split(done.err.partition("to resume: ")[2])
     assert command == ["maps-data-registry", "wait", *at(emulator), "--timeout", "1", "--no-progress", location]
 
 

@@ -156,7 +156,7 @@ def test_ctrl_c_shows_how_to_go_on(emulator: Namespace, server: Server, run: Run
         expected = terminal.text
     assert f"interrupted: 2 of 3 not ended\n  {ids[0]} Running\n  {ids[2]} Running\n" in expected
     assert b"\x1b[?25h" in terminal.raw
-    command = shlex.split(expected.partition("to go on: ")[2])
+    command = shlex.split(expected.partition("to resume: ")[2])
     assert command == ["maps-data-registry", *waiting(emulator), ids[0], ids[2]]
     for name in (ids[0], ids[2]):
         emulator.operations[name].scenario = emulator.scenario

@@ -13,7 +13,7 @@ from tests.support import ID, Driver, VirtualClock, failed, reply, running
 
 ONCE = PollingPolicy(retries=0, jitter=0)
 WHO = f"operation {ID}: "
-GO_ON = f'; to go on: wait_for_operation(client, "{ID}")'
+RESUME = f'; to resume: wait_for_operation(client, "{ID}")'
 GATEWAY = "; check whether something between this machine and the service answers in its place"
 CREDENTIAL = (
     "; check that the credential belongs to an account of this geography, that keys or SAS tokens are not switched off on "
@@ -45,19 +45,19 @@ def because(cause: Exception) -> Callable[[], Exception]:
 FAULTS: list[tuple[list[Any], dict[str, Any], str]] = [
     ([failed(code="InvalidData", message="Bad GeoJSON.")], {}, f"{WHO}Failed: InvalidData: Bad GeoJSON; fix the data and register it again"),
     ([reply("Failed")], {}, f"{WHO}Failed: the service gave no reason; fix the data and register it again"),
-    ([running(retry_after="700")], {"timeout": 600}, f"{WHO}timed out after 0 s, last seen as Running, and the next poll in 700 s would come too late{GO_ON}"),
-    ([refused(503, retry_after="70")], {"timeout": 60, "policy": PollingPolicy(jitter=0)}, f"{WHO}timed out after 0 s, never seen, and the next poll in 70 s would come too late; last problem: HTTP 503 No: Not today{GO_ON}"),
-    ([reply("Paused")], {}, f"{WHO}the status 'Paused' and no Retry-After, so it has ended, but how is not known; if you know the status, add it to PollingPolicy(succeeded=…) or PollingPolicy(failed=…)"),
-    ([reply(body={"id": ID})], {}, f"{WHO}no status and no Retry-After, so it has ended, but how is not known; if you know the status, add it to PollingPolicy(succeeded=…) or PollingPolicy(failed=…)"),
-    ([refused(400)], {}, f"{WHO}HTTP 400 No: Not today{GO_ON}"),
+    ([running(retry_after="700")], {"timeout": 600}, f"{WHO}timed out after 0 s, last seen as Running, and the next poll in 700 s would come too late{RESUME}"),
+    ([refused(503, retry_after="70")], {"timeout": 60, "policy": PollingPolicy(jitter=0)}, f"{WHO}timed out after 0 s, never seen, and the next poll in 70 s would come too late; last problem: HTTP 503 No: Not today{RESUME}"),
+    ([reply("Paused")], {}, f"{WHO}the status 'Paused' and no Retry-After, so it has ended, but it is not known how; if you know the status, add it to PollingPolicy(succeeded=…) or PollingPolicy(failed=…)"),
+    ([reply(body={"id": ID})], {}, f"{WHO}no status and no Retry-After, so it has ended, but it is not known how; if you know the status, add it to PollingPolicy(succeeded=…) or PollingPolicy(failed=…)"),
+    ([refused(400)], {}, f"{WHO}HTTP 400 No: Not today{RESUME}"),
     ([refused(401)], {}, f"{WHO}HTTP 401 No: Not today{CREDENTIAL}"),
     ([httpx.Response(403)], {}, f"{WHO}HTTP 403{CREDENTIAL}"),
     ([refused(404)], {}, f"{WHO}HTTP 404 No: Not today{GEOGRAPHY}"),
     ([running(), refused(404)], {}, f"{WHO}HTTP 404 No: Not today, though it was seen as Running before{GEOGRAPHY}"),
-    ([httpx.Response(502, html="<h1>Bad gateway</h1>")], {}, f"{WHO}HTTP 502{GO_ON}"),
-    ([because(ConnectionRefusedError(111, "refused"))()], {}, f"{WHO}{HOST}connection refused{GO_ON}"),
-    ([because(ConnectionResetError(104, "reset"))()], {}, f"{WHO}{HOST}connection reset{GO_ON}"),
-    ([httpx.RemoteProtocolError("Server disconnected without sending a response.")], {}, f"{WHO}{HOST}RemoteProtocolError: Server disconnected without sending a response{GO_ON}"),
+    ([httpx.Response(502, html="<h1>Bad gateway</h1>")], {}, f"{WHO}HTTP 502{RESUME}"),
+    ([because(ConnectionRefusedError(111, "refused"))()], {}, f"{WHO}{HOST}connection refused{RESUME}"),
+    ([because(ConnectionResetError(104, "reset"))()], {}, f"{WHO}{HOST}connection reset{RESUME}"),
+    ([httpx.RemoteProtocolError("Server disconnected without sending a response.")], {}, f"{WHO}{HOST}RemoteProtocolError: Server disconnected without sending a response{RESUME}"),
     ([because(untrusted())()], {}, f"{WHO}{HOST}its certificate is not trusted: self-signed certificate; set SSL_CERT_FILE to the authority's certificate, or pass connect(ssl_context=…)"),
     ([httpx.Response(200)], {}, f"{WHO}HTTP 200, but the reply cannot be read: it is empty{GATEWAY}"),
     ([httpx.Response(200, json=[])], {}, f"{WHO}HTTP 200, but the reply cannot be read: it is not a JSON object{GATEWAY}"),

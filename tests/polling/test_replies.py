@@ -34,7 +34,7 @@ def test_a_service_error() -> None:
     assert error.tree == "TooManyRequests: Slow down."
     assert str(error) == "HTTP 429 Throttled: Slow down."
     error.operation_id = ID
-    assert str(error) == f'operation {ID}: HTTP 429 Throttled: Slow down; to go on: wait_for_operation(client, "{ID}")'
+    assert str(error) == f'operation {ID}: HTTP 429 Throttled: Slow down; to resume: wait_for_operation(client, "{ID}")'
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,15 @@ class WaitForDataRegistryOperation(BaseOperator):
 
     Polls once in the worker, so that what has ended, or is refused, needs no triggerer. The triggerer polls from then
     on, first after Retry-After, or after the policy's `max_interval` if the worker met a transient failure. A triggerer
-    that takes over a wait leaves that pause once more, as it cannot know when the last poll was: so no poll comes
-    early, unless the service has come to name a longer Retry-After than it did first.
+    that takes over a wait repeats that pause, as it cannot know when the last poll was: so no poll comes early,
+    unless the service has begun to ask for a longer Retry-After than at first.
 
     An operation that failed fails the task with the service's code and message, and Airflow does not try
-    again: the data must be fixed first. Every other failure is retried as the task's `retries` have it.
+    again: the data must be fixed first. Every other failure is retried according to the task's `retries`.
 
     Args:
         operation: operation id or Operation-Location; templated, so an XCom too.
-        conn_id: the Airflow connection, see the top of this module.
+        conn_id: the Airflow connection; `maps_data_registry.airflow.hook` lists its fields.
         timeout: for the whole wait, on the wall clock, as a timedelta or in seconds; None for no limit.
         policy: `PollingPolicy`'s arguments, such as `{"interval": 30}`, for replies without Retry-After and failures.
         deferrable: False waits in the worker.

@@ -18,7 +18,7 @@ from .hook import DataRegistryHook, shared_client
 class DataRegistryOperationTrigger(BaseTrigger):
     """Waits for one operation in the triggerer, and fires one event.
 
-    Its fields are all there is to a wait, so that any triggerer can go on with it; none is a secret. Moments are
+    Its fields are the whole state of a wait, so that any triggerer can resume it; none is a secret. Times are
     seconds since 1970, on the wall clock, so that a restart extends nothing.
     """
 
@@ -46,7 +46,7 @@ class DataRegistryOperationTrigger(BaseTrigger):
         return "maps_data_registry.airflow.DataRegistryOperationTrigger", attrs.asdict(self)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and fire the event that `WaitForDataRegistryOperation` goes on with."""
+        """Wait, and fire the event that resumes `WaitForDataRegistryOperation`."""
         yield TriggerEvent(await self._wait())
 
     async def _wait(self) -> dict[str, Any]:

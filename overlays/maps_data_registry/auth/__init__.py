@@ -1,1 +1,1 @@
-"""Who signs a request."""
+"""Credentials, which sign each request."""

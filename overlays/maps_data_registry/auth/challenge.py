@@ -8,7 +8,7 @@ import re
 
 _LONGEST = 16 * 1024  # characters of a header that are read
 
-# A parameter, or else the name of a scheme. A quoted string without an end goes on to the end of the header, so that
+# A parameter, or else the name of a scheme. A quoted string without an end runs to the end of the header, so that
 # no part of it is read twice.
 _PIECE = re.compile(
     r"""(?P<name>[!#$%&'*+.^_`|~\w-]+)[ \t]*=[ \t]*(?:"(?P<quoted>(?:[^"\\]|\\.)*)(?:"|\\?$)|(?P<plain>[^\s,"]*))"""

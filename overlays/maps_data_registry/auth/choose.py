@@ -45,7 +45,7 @@ def auth_of(credential: Any, account_client_id: str | None, scope: str) -> httpx
     del credential  # a traceback may show the arguments of its frames
     if kind is str:
         raise InvalidCredential("a bare string could be a key or a token: say SubscriptionKey(…) or SasToken(…)")
-    raise InvalidCredential(f"{kind.__name__} is no credential that this package knows")
+    raise InvalidCredential(f"{kind.__name__} is not a credential that this package knows")
 
 
 def credential_from_env(environ: Mapping[str, str] | None = None, *, scope: str = SCOPE) -> httpx.Auth:
@@ -63,7 +63,7 @@ def credential_from_env(environ: Mapping[str, str] | None = None, *, scope: str 
     if len(found) != 1:
         del environ
         names = ", ".join(_VARIABLES[:-1]) + " or " + _VARIABLES[-1]
-        problem = f"{' and '.join(found)} are both set" if found else "no credential in the environment"
+        problem = f"{' and '.join(found)} are set" if found else "no credential in the environment"
         raise InvalidCredential(f"{problem}: set exactly one of {names}")
     try:
         if found[0] == "AZURE_MAPS_SUBSCRIPTION_KEY":

@@ -51,14 +51,14 @@ class EntraToken(Credential):
     registration. *scope* differs in sovereign clouds.
 
     The token is kept until `refresh_on`, or five minutes before it expires; one caller refreshes it, the others
-    wait. A 401 is answered once with a new token, with the claims that it demands if it does. A sync credential
+    wait. A 401 is retried once with a new token, with the claims that the 401 demands, if any. A sync credential
     on the async client runs in a worker thread, as it would block the event loop; an async credential on the
     sync client is refused. On the sync client nothing can cut short a `get_token` that takes longer than a wait may.
 
     Raises:
         InvalidCredential: when made from something without `get_token`, or if the id is not a valid header value; on
             the sync client, for an async credential.
-        TokenUnavailable: by a request, when the credential gives no token.
+        TokenUnavailable: from a request, if the credential returns no token.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class EntraToken(Credential):
         self._token = ""
         self._serial = 0  # of the token: counts the different ones
         self._expires_on = self._refresh_on = -math.inf
-        self._locks: dict[int, threading.Lock] = {}  # one for each process: a child's parent may hold it for ever
+        self._locks: dict[int, threading.Lock] = {}  # one per process: a forked child's copy may stay locked
         self._async_lock = RunVar[anyio.Lock]("lock")  # one for each event loop: a lock cannot serve two
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -187,7 +187,7 @@ class EntraToken(Credential):
         if rejected is not None or self._expires_on <= self._now():
             return TokenUnavailable(f"no Entra token: {reason}", is_transient=_is_network_fault(error))
         self._refresh_on = min(self._now() + _RETRY_REFRESH, self._expires_on)
-        _log.warning("no new Entra token (%s); the current one still serves", reason)
+        _log.warning("no new Entra token (%s); the current one is still valid", reason)
         return None
 
     def _sign(self, request: httpx.Request) -> int:

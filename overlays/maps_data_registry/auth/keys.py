@@ -1,7 +1,7 @@
 """Subscription keys and SAS tokens, each an `httpx.Auth` that serves the sync and the async client.
 
-A credential is validated when it is made, read anew for every request, and shows in no repr. Where one is refused, no
-frame of this package holds it; the frames of the caller, who wrote it, do.
+A credential is validated when it is made, read anew for every request, and shown in no repr. When one is rejected, the
+traceback holds it in no frame of this package; the caller's own frames may have it.
 """
 
 import base64
@@ -29,7 +29,7 @@ class Credential(httpx.Auth):
         return f"{type(self).__name__}(***)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a credential is not pickled: make it where it is used")
+        raise TypeError("a credential cannot be pickled: create it where it is used")
 
 
 class SubscriptionKey(Credential):
@@ -62,7 +62,7 @@ class SasToken(Credential):
     """A shared access signature of the account, sent as `Authorization: jwt-sas …`.
 
     *token* is the token, with or without the `jwt-sas ` prefix, a callable that returns it, or azure-core's
-    `AzureSasCredential`. *now* (seconds since the epoch) judges its expiry when a token is first seen.
+    `AzureSasCredential`. *now* (seconds since the epoch) is compared with its expiry when a token is first seen.
 
     Raises:
         InvalidCredential: if the token is not a valid header value, or has expired; with a callable, when it is used.
@@ -125,7 +125,7 @@ def checked(read: Callable[[], object], what: str, fault_of: Callable[[object], 
 
 
 def header_fault(text: object) -> str | None:
-    """What keeps a text from being a header's value as it stands, or None."""
+    """Why a text cannot be a header's value as it is, or None if it can."""
     if not isinstance(text, str):
         return f"must be a string, not {type(text).__name__}"
     if not text.strip():
@@ -146,6 +146,6 @@ def _expiry(token: str) -> float | None:
         expiry = float(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])
         datetime.fromtimestamp(expiry, UTC)  # some year that a calendar has
     except (ArithmeticError, AttributeError, IndexError, KeyError, OSError, RecursionError, TypeError, ValueError):
-        _log.warning("the SAS token is no readable JSON Web Token with an expiry: it is used as it is")
+        _log.warning("the SAS token is not a readable JSON Web Token with an expiry: it is used as it is")
         return None
     return expiry

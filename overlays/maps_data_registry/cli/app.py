@@ -115,8 +115,8 @@ def wait(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write a JSON line for each operation that has ended, at once and through to the disk. "
-            "Operations that are in the file already are not polled again.",
+            help="Append a JSON line for each operation as it ends, synced to disk. "
+            "Operations already in the file are not polled again.",
         ),
     ] = None,
     no_progress: Annotated[

@@ -184,7 +184,7 @@ class Wait:
         if interrupted and unfinished and self.results is None:
             output.say("hint: with --results FILE, the same command polls only what has not ended")
         if unfinished:
-            output.say(f"to go on: {command_for([operation.text for operation in unfinished])}")
+            output.say(f"to resume: {command_for([operation.text for operation in unfinished])}")
 
 
 def _prepare(options: Options) -> tuple[Access, dict[str, AuthenticatedClient], list[Operation]]:

@@ -145,7 +145,7 @@ class LiveTable(Output):
         return line
 
     def _time_left(self) -> str:
-        """An estimate, as long as operations go on to end as they have since the start."""
+        """An estimate, assuming that operations keep ending at the rate they have since the start."""
         ended = len(self.records) - self._known
         if not ended:
             return ""

@@ -54,9 +54,9 @@ class Options(NamedTuple):
     ] = None
     key_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Holds the subscription key, and at most one newline after it."),
+        typer.Option(metavar="FILE", help="File with the subscription key, and at most one newline after it."),
     ] = None
-    sas_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Holds the SAS token, likewise.")] = None
+    sas_file: Annotated[Path | None, typer.Option(metavar="FILE", help="File with the SAS token, likewise.")] = None
     output: Annotated[
         Literal["text", "json"],
         one_of("text", "json", help="What goes to standard output: a line or a JSON object per operation."),
@@ -81,7 +81,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse_timeout(text: str) -> float:
-    """The same, but more than 0, and infinite for `none`.
+    """The seconds of a duration, which must be more than 0; infinite for `none`.
 
     Raises:
         ValueError: for anything else.

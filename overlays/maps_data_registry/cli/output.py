@@ -43,7 +43,7 @@ class Output:
         self.records: dict[str, Record] = {}
         """Those that are not polled any more."""
         self.polled: dict[str, tuple[OperationUpdate, float]] = {}
-        """The others, with the last poll and when it came, on the clock's monotonic scale."""
+        """By id, those polled and still in progress: the last update, and when it came on the monotonic clock."""
         self.as_json = as_json
         self.quiet = quiet
         self.now = clock.monotonic

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class ResultsFile:
-    """A file of records, open for more of them, and for no other process.
+    """A file of records, open for appending and locked against other processes.
 
     A last line that a crash cut off is completed if only its end of line is missing, else removed.
 

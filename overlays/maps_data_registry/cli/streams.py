@@ -15,7 +15,7 @@ class OutputClosed(Exception):
 
 
 def prepare() -> None:
-    """Make no character, read or written, an error: an error tree has some that not every code page has."""
+    """Replace characters that a stream cannot encode or decode: not every code page has those of an error tree."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

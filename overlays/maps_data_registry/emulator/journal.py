@@ -12,7 +12,7 @@ class Entry:
     """One request and its reply. Secrets are not kept."""
 
     at: float
-    """Seconds on the emulator's clock, 0 when it started."""
+    """Seconds on the namespace's clock, 0 when the namespace was made."""
     method: str
     path: str
     """Without the query; a credential in it is replaced by `***`."""

@@ -86,7 +86,7 @@ def list_data_registries(call: Call) -> Response:
 
 
 def unregister(call: Call) -> Response:
-    """Forget one registration. Its operation goes on."""
+    """Forget one registration. Its operation keeps running."""
     call.entry.outcome = "Unregistered"
     del call.namespace.registrations[registration(call).udid.lower()]
     return Response(status_code=204)
@@ -117,7 +117,7 @@ def missing(message: str) -> Refusal:
 
 
 def unimplemented(operation_id: str) -> Act:
-    """What an operation of the contract does that has no behaviour here."""
+    """A handler that answers 501, for an operation of the contract that the emulator does not implement."""
 
     def act(call: Call) -> Response:
         message = f"The emulator has no behaviour for the operation {operation_id}."

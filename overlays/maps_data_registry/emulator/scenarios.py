@@ -29,7 +29,7 @@ class Scenario(Options):
     """What becomes of an operation.
 
     Written as text it is a name and its options, `"fails polls=3 retry_after=0"`, or a JSON object with the same
-    members. A fault (`throttled`, `reset-before-headers`, …) strikes the first polls; the operation then goes on as
+    members. A fault (`throttled`, `reset-before-headers`, …) strikes the first polls; the operation then continues as
     `completes` does.
     """
 

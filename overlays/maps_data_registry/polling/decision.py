@@ -6,14 +6,14 @@
    polls are never closer than `min_interval`. Jitter only ever adds.
 4. An unknown or missing status is in progress if there is a Retry-After header, readable or not. Otherwise the
    operation has ended, and how is not known.
-5. 408, 429, 500, 502, 503, 504, failures of the connection, and a token that the network kept away are transient:
+5. 408, 429, 500, 502, 503, 504, failures of the connection, and a token lost to a network fault are transient:
    retried after Retry-After or a full-jitter backoff, a bounded number of times in a row. Every other refusal ends the
    wait. A Retry-After of zero from a failing server leaves the backoff.
 6. The timeout covers requests and sleeps, and ends the wait as soon as the next poll would come too late.
 7. Whatever ends a wait names the operation, its last state, the polls made, and the time they took.
 8. A reply about another operation is never an answer.
-9. To go on in another process takes the operation id, nothing else. Whoever has the last update too can hand it over:
-   then the deadline, the pause and the count of polls go on as well.
+9. Resuming in another process takes the operation id, nothing else. If the last update is passed as `after`, the
+   deadline, the pause and the count of polls are resumed as well.
 """
 
 import logging
@@ -47,7 +47,7 @@ E = TypeVar("E", bound=DataRegistryError)
 
 
 class Polling:
-    """One wait for one operation. It can be put aside between two polls and gone on with."""
+    """One wait for one operation. It can be set aside between two polls and resumed."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Polling:
         raise self._with_account(OperationTimeout(text)) from self._problem
 
     def decide(self, reply: Reply) -> OperationUpdate:
-        """Take in what became of a poll.
+        """Process the reply to a poll, and say when to poll next.
 
         Raises:
             DataRegistryError: what ends the wait without a terminal status, with the wait's account in it.
@@ -131,11 +131,11 @@ class Polling:
     def _check_unknown(self, answer: Answer) -> None:
         status = "no status" if self.status is None else f"the status {one_line(self.status)!r}"
         if not answer.asks_for_more:
-            text = f"{status} and no Retry-After, so it has ended, but how is not known"
+            text = f"{status} and no Retry-After, so it has ended, but it is not known how"
             raise self._with_account(UnrecognizedStatus(text))
         if not self._warned:
             self._warned = True
-            _log.warning("operation %s: %s, taken for in progress as Retry-After is there", self.operation_id, status)
+            _log.warning("operation %s: %s, treated as in progress as it has a Retry-After", self.operation_id, status)
 
     def _retry(self, error: DataRegistryError) -> OperationUpdate:
         if isinstance(error, OperationNotFound) and self.last is not None:
@@ -151,7 +151,7 @@ class Polling:
         asked = error.retry_after if isinstance(error, ServiceError) else None
         wait = max(self._jittered(asked) if asked else backoff, self.policy.min_interval)
         self._failures += 1
-        _log.info("operation %s: retried in %.1f s after %s", self.operation_id, wait, error.args[0])
+        _log.info("operation %s: retrying in %.1f s after %s", self.operation_id, wait, error.args[0])
         return self._update(asked, wait, error)
 
     def _next_wait(self, asked: float | None) -> float:

@@ -69,7 +69,8 @@ def operation_id(operation: Operation, base_url: httpx.URL) -> str:
     found = response.headers.get("operation-location") or response.headers.get("operation-id")
     if found is None:
         raise InvalidOperation(
-            "the response has neither Operation-Location nor Operation-Id: is it of a register or replace request?"
+            "the response has neither Operation-Location nor Operation-Id: "
+            "is it the response to a register or replace request?"
         )
     return _of_text(found.strip(), base_url)
 
@@ -103,7 +104,7 @@ def _check_endpoint(origin: str, prefix: str, base_url: httpx.URL) -> None:
     if found != origin_of(base_url):
         raise InvalidOperation(_elsewhere(found, origin_of(base_url)))
     if prefix != base_url.raw_path.decode().rstrip("/"):
-        raise InvalidOperation(f"the Operation-Location is of another path than the client's {base_url.path}")
+        raise InvalidOperation(f"the Operation-Location has another path prefix than the client's {base_url.path}")
 
 
 def _example(base_url: httpx.URL) -> str:
@@ -117,4 +118,4 @@ def _elsewhere(found: Origin, wanted: Origin) -> str:
         return (
             f'the operation is in geography "{there}", the client is connected to "{here}": use connect("{there}", …)'
         )
-    return f"the Operation-Location is of {origin_text(found)}, the client is connected to {origin_text(wanted)}"
+    return f"the Operation-Location belongs to {origin_text(found)}, the client is connected to {origin_text(wanted)}"

@@ -33,27 +33,28 @@ def wait_for_operations_async(
             async for outcome in outcomes:
                 ...
 
-    The polls go on while the caller handles an outcome. Leaving the `async with`, in whatever way, ends everything at
-    once, requests in flight included. An async generator that gives the operations is closed then.
+    Polling continues while the caller handles an outcome. Leaving the `async with`, in whatever way, ends everything at
+    once, requests in flight included. If *operations* is an async generator, it is closed then.
 
     Args:
         client: from `connect`.
-        operations: operation ids, Operation-Location URLs and responses, read as they are needed. One that is none
-            of these, or a response of refusal, is an outcome with an error. A plain iterable must not block.
+        operations: operation ids, Operation-Location URLs and responses, read as they are needed. Anything
+            else, or a response that refused the request, becomes an outcome with an error. A plain iterable must not
+            block.
         concurrency: requests in flight at most.
         on_update: called with the `OperationUpdate` of each poll; what it returns is awaited if it can be.
         timeout: limit per operation, counted from when it is read, as seconds or a timedelta; None for no limit.
-            Default: the policy's, an hour. For a limit on the whole, put one around the loop.
+            Default: the policy's, an hour. To limit the whole wait, put a timeout around the loop.
         policy: how to wait.
-        clock: time and chance, for tests.
+        clock: source of time and randomness, to be replaced in tests.
 
     Raises:
         ValueError: at once, for a concurrency or timeout that is not more than 0.
-        TypeError: at once, for one operation in the place of many, or an option of the wrong type; from the iteration,
+        TypeError: at once, for a single operation, or an option of the wrong type; from the iteration,
             for a client with a transport that is sync only.
         RuntimeError: from the iteration, outside of the `async with`, or for a client that has been closed.
-        Exception: from the iteration, what *operations* or *on_update* raise, which ends everything. If the body ends
-            without having met it, the `async with` raises it.
+        Exception: from the iteration, whatever *operations* or *on_update* raise; it ends everything. If the body ends
+            before the iteration has raised it, the `async with` does.
     """
     return AsyncOutcomes(client, _scheduler(operations, concurrency, on_update, options))
 
@@ -74,29 +75,29 @@ def wait_for_operations(
                 ...
 
     Requests go out on a private event loop that runs only inside `next()`: what the caller does between two outcomes
-    delays the polls. No thread is started, but for asyncio's own to look up names. The connections are not the
+    delays the polls. No thread is started, except asyncio's own for DNS lookups. The connections are not the
     client's: they are opened and closed here. A transport passed to `connect` must be async, or both. Leaving the
     `with`, in whatever way, ends everything at once.
 
     Args:
         client: from `connect`.
-        operations: operation ids, Operation-Location URLs and responses, read as they are needed. One that is none
-            of these, or a response of refusal, is an outcome with an error.
+        operations: operation ids, Operation-Location URLs and responses, read as they are needed. Anything
+            else, or a response that refused the request, becomes an outcome with an error.
         concurrency: requests in flight at most.
         on_update: called with the `OperationUpdate` of each poll; what it returns is awaited if it can be.
         timeout: limit per operation, counted from when it is read, as seconds or a timedelta; None for no limit.
             Default: the policy's, an hour.
         policy: how to wait.
-        clock: time and chance, for tests.
+        clock: source of time and randomness, to be replaced in tests.
 
     Raises:
         ValueError: at once, for a concurrency or timeout that is not more than 0.
-        TypeError: at once, for one operation in the place of many, or an option of the wrong type; from the iteration,
+        TypeError: at once, for a single operation, or an option of the wrong type; from the iteration,
             for a client with a transport that is sync only.
         RuntimeError: from the `with`, inside a running event loop, or for a client that has been closed; from the
             iteration, outside of the `with`.
-        Exception: from the iteration, what *operations* or *on_update* raise, which ends everything. If the body ends
-            without having met it, the `with` raises it.
+        Exception: from the iteration, whatever *operations* or *on_update* raise; it ends everything. If the body ends
+            before the iteration has raised it, the `with` does.
     """
     return Outcomes(client, _scheduler(operations, concurrency, on_update, options))
 
@@ -111,7 +112,7 @@ class AsyncOutcomes(AsyncIterator[Outcome]):
 
     async def __aenter__(self) -> Self:
         if self._scheduler is not None:
-            raise RuntimeError("these outcomes are in an async with already")
+            raise RuntimeError("these outcomes are already in use in an async with")
         self._scheduler = self._make(self._client.get_async_httpx_client())
         self._task = _start(self._scheduler)
         return self
@@ -219,5 +220,5 @@ def _scheduler(
         timeout_seconds(timeout)
     is_single = isinstance(operations, str | bytes) or as_response(operations) is not None
     if is_single or not isinstance(operations, Iterable | AsyncIterable):
-        raise TypeError("operations must be an iterable of operations; for a single one there is wait_for_operation")
+        raise TypeError("operations must be an iterable of operations; for a single one use wait_for_operation")
     return lambda http: Scheduler(http, operations, concurrency, on_update, **options)

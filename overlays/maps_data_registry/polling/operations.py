@@ -34,7 +34,7 @@ def get_operation(client: AuthenticatedClient, operation: Operation) -> Operatio
 
     Returns:
         The `status`, the whole `result`, `retry_after` (seconds) if the reply names one, and in `wait` the seconds to
-        leave before the next poll, or None if the operation has ended. Where it has ended with an unknown status,
+        sleep before the next poll, or None if the operation has ended. If it has ended with an unknown status,
         `problem` is an `UnrecognizedStatus`.
 
     Raises:
@@ -67,13 +67,13 @@ def watch_operation(
     Args:
         client: from `connect`.
         operation: an operation id, an Operation-Location URL, or the response of the register or replace request that
-            started it, whose Retry-After is then waited first.
+            started it, whose Retry-After is then honoured before the first poll.
         timeout: limit on everything, requests and sleeps, as seconds or a timedelta; None for no limit. Default: the
             policy's, an hour.
         policy: how to wait.
-        after: the last update of an earlier wait, to go on with its count of polls, its `wait`, and its `elapsed`
-            counted against the timeout.
-        clock: time and chance, for tests.
+        after: the last update of an earlier wait, to resume it: with its count of polls, after its `wait`, and with
+            its `elapsed` counted against the timeout.
+        clock: source of time and randomness, to be replaced in tests.
 
     Raises:
         InvalidOperation: at once, before anything is sent.
@@ -96,8 +96,8 @@ def watch_operation_async(
         operation: an operation id, an Operation-Location URL, or a register or replace response.
         timeout: limit on everything, as seconds or a timedelta; None for no limit. Default: the policy's, an hour.
         policy: how to wait.
-        after: the last update of an earlier wait, to go on from.
-        clock: time and chance, for tests.
+        after: the last update of an earlier wait, to resume from.
+        clock: source of time and randomness, to be replaced in tests.
 
     Raises:
         InvalidOperation: at once, before anything is sent.
@@ -121,22 +121,22 @@ def wait_for_operation(
     Args:
         client: from `connect`.
         operation: an operation id, an Operation-Location URL, or the response of the register or replace request that
-            started it, whose Retry-After is then waited first.
+            started it, whose Retry-After is then honoured before the first poll.
         on_update: called with the `OperationUpdate` of each poll; what it raises ends the wait.
         timeout: limit on everything, requests and sleeps, as seconds or a timedelta; None for no limit. Default: the
             policy's, an hour.
         policy: how to wait.
-        after: the last update of an earlier wait, to go on with its count of polls, its `wait`, and its `elapsed`
-            counted against the timeout.
-        clock: time and chance, for tests.
+        after: the last update of an earlier wait, to resume it: with its count of polls, after its `wait`, and with
+            its `elapsed` counted against the timeout.
+        clock: source of time and randomness, to be replaced in tests.
 
     Raises:
         OperationFailed: if the operation ended without success.
-        OperationTimeout: if the time is up, or would be before the next poll. The operation itself goes on.
+        OperationTimeout: if the timeout has passed, or would before the next poll. The operation itself keeps running.
         AuthenticationFailed, OperationNotFound, ServiceError: if the service refuses the request.
         ServiceUnreachable, TokenUnavailable: if no reply or no token came, after the policy's retries.
-        InvalidResponse, UnrecognizedStatus: if the reply cannot be read, or not be understood.
-        InvalidOperation: at once, for what names no operation of the client's endpoint.
+        InvalidResponse, UnrecognizedStatus: if the reply cannot be read, or its status is unknown.
+        InvalidOperation: at once, if *operation* names no operation of the client's endpoint.
     """
     http = client.get_httpx_client()
     polling = start_polling(http, operation, **options)
@@ -163,12 +163,12 @@ async def wait_for_operation_async(
         on_update: called with the `OperationUpdate` of each poll; what it returns is awaited if it can be.
         timeout: limit on everything, as seconds or a timedelta; None for no limit. Default: the policy's, an hour.
         policy: how to wait.
-        after: the last update of an earlier wait, to go on from.
-        clock: time and chance, for tests.
+        after: the last update of an earlier wait, to resume from.
+        clock: source of time and randomness, to be replaced in tests.
 
     Raises:
         OperationFailed: if the operation ended without success.
-        OperationTimeout: if the time is up, or would be before the next poll. The operation itself goes on.
+        OperationTimeout: if the timeout has passed, or would before the next poll. The operation itself keeps running.
         DataRegistryError: whatever else ends the wait, as `wait_for_operation` raises it.
     """
     http = client.get_async_httpx_client()
@@ -215,7 +215,7 @@ def _drive(polling: Polling, http: httpx.Client, request: httpx.Request) -> Iter
 
 @frozen
 class _DriveAsync(AsyncIterator[OperationUpdate]):
-    """As `_drive`. No async generator: one that is left half-way is a warning under trio."""
+    """Like `_drive`, but not an async generator: trio warns about one that is abandoned half-way."""
 
     polling: Polling
     http: httpx.AsyncClient

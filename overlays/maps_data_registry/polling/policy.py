@@ -23,7 +23,7 @@ class Default(Enum):
 
 
 DEFAULT: Final = Default.DEFAULT
-"""Not given. None means no limit, so it cannot mean this."""
+"""Stands for a timeout that was not given, so that the policy's applies; None means no limit."""
 
 Duration = float | timedelta
 """Seconds, or a timedelta."""
@@ -92,22 +92,23 @@ def _brief(self: Any) -> str:
 
 @frozen(kw_only=True, repr=False)
 class PollingPolicy:
-    """How to wait. Every field has a default that serves. Durations are seconds or a timedelta.
+    """How to wait. Every field has a sensible default. Durations are seconds or a timedelta.
 
     Attributes:
         interval: Seconds between two polls where the reply has no Retry-After. Default 5.
         growth: Factor applied to the interval after each such poll. Default 1.2.
-        max_interval: Seconds that the interval grows to at most. Default 60.
-        min_interval: Seconds between two polls of one operation at least, whatever Retry-After says. Default 0.2.
-        jitter: Share of a pause that chance may add to it. It never takes away: no poll comes early. Default 0.1.
+        max_interval: Longest interval that it grows to, in seconds. Default 60.
+        min_interval: Least seconds between two polls of one operation, whatever Retry-After says. Default 0.2.
+        jitter: Largest fraction of a pause that is added at random. Nothing is subtracted: no poll comes early.
+            Default 0.1.
         retries: Transient failures in a row that are retried; any readable reply resets the count. Default 8.
         backoff: Longest pause, in seconds, after the first transient failure without Retry-After; doubled for each
             further one. Default 1.
-        max_backoff: Seconds that the backoff grows to at most. Default 60.
+        max_backoff: Longest backoff that it grows to, in seconds. Default 60.
         timeout: Seconds for the whole wait where the call gives no timeout; None for no limit. Default 3600.
-        succeeded: Statuses that end a wait with success. Statuses are compared without case and surrounding space.
+        succeeded: Statuses that end a wait with success. Case and surrounding space are ignored.
         failed: Statuses that end it with `OperationFailed`.
-        in_progress: Statuses that mean: poll again, even where Retry-After is missing.
+        in_progress: Statuses of a running operation: it is polled again even without a Retry-After.
 
     Raises:
         ValueError: for a value out of range.
@@ -157,7 +158,7 @@ async def _sleep_async(pause: float) -> None:
 
 @frozen(kw_only=True, repr=False)
 class Clock:
-    """Time and chance, so that a test needs neither.
+    """The source of time and randomness, for tests to replace.
 
     Attributes:
         monotonic: Seconds on a scale that never goes back, as `time.monotonic`.
@@ -188,7 +189,7 @@ class OperationUpdate:
     Attributes:
         operation_id: The operation.
         status: Last status seen, or None before the first.
-        retry_after: Seconds that this reply asked to leave, or None if it did not say.
+        retry_after: Seconds that this reply asked the client to wait, or None if it did not say.
         wait: Seconds until the next poll, or None if this was the last.
         polls: Requests sent so far.
         elapsed: Seconds since the wait began.

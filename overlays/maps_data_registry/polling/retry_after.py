@@ -1,8 +1,8 @@
 """Retry-After: the reply's headers in, seconds or None out.
 
-Read are `retry-after-ms` and `x-ms-retry-after-ms`, in this order, and `Retry-After`. Usually the coarser header is the
-milliseconds, rounded; where the two differ by more than a second, the longer counts. A header that makes no sense is
-passed over, never an error. Of several Retry-After headers the longest counts.
+Reads `retry-after-ms` and `x-ms-retry-after-ms`, in this order, and `Retry-After`. Usually `Retry-After` is the
+milliseconds, rounded to seconds; if the two differ by more than a second, the longer wins. A header that makes no sense
+is ignored, never an error. Of several Retry-After headers the longest wins.
 
 Source: RFC 9110, sections 10.2.3 (Retry-After) and 5.6.7 (HTTP-date, and to be robust in reading it).
 """

@@ -39,11 +39,11 @@ _THROTTLING = frozenset({429, 503})
 
 @frozen
 class Outcome:
-    """How the wait for one operation ended: one of `result` and `error` is there, the other is None.
+    """How the wait for one operation ended: exactly one of `result` and `error` is set.
 
     Attributes:
         operation: The operation as it was given.
-        operation_id: Its id, or None if what was given names no operation.
+        operation_id: Its id, or None if what was given names no operation or is an error response.
         result: The result of an operation that succeeded.
         error: What `wait_for_operation` would have raised, without a traceback.
     """

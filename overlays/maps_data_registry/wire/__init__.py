@@ -1,1 +1,1 @@
-"""What may leave, and what may come in."""
+"""The guarded transport: what may leave for the service, and what may come back."""

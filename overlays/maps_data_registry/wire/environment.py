@@ -1,4 +1,4 @@
-"""What the environment says of the way to the service: a proxy, and the certificate authorities to trust."""
+"""What the environment says about reaching the service: a proxy, and the certificate authorities to trust."""
 
 import errno
 import functools

@@ -1,7 +1,7 @@
-"""The last moment before the wire, for the sync and the async client at once.
+"""The transport that every request passes through last, for both the sync and the async client.
 
-Whoever built a request, it leaves for the client's own origin only, and its reply is bounded in size and in time. What
-the transport underneath raises is raised anew: the same class, the credential masked, without the request.
+Whoever built a request, it is sent to the client's own origin only, and its reply is bounded in size and in time. A
+failure of the transport underneath is raised as a new httpx error, with the credential masked and without the request.
 """
 
 import contextlib
@@ -34,13 +34,13 @@ REQUEST_TIMEOUT = 60.0
 class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """A transport for one origin. *inner* replaces httpx's own transports, for the kinds of client that it serves.
 
-    A request may bring an earlier end in `extensions[DEADLINE]`. With an *inner* of the caller's, the sync side checks
+    A request may carry an earlier deadline in `extensions[DEADLINE]`. With a caller's *inner*, the sync side checks
     it between two chunks only.
 
     Raises (from a request):
         UntrustedOrigin: for another origin than *base_url*'s, before anything is sent.
         InvalidResponse: for a reply that is too long, or in an encoding that cannot be read.
-        httpx.TransportError: what the wire does; `httpx.ReadTimeout` when the total is up.
+        httpx.TransportError: for a failure of the wire; `httpx.ReadTimeout` when the time for the whole request is up.
     """
 
     def __init__(

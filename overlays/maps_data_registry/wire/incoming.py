@@ -93,7 +93,7 @@ class Incoming:
                     raise self._too_long()
                 if decoder.eof:
                     return decoded
-                fault = f"{fault}, but its end is missing"
+                fault = f"{fault}, but it is truncated"
         raise self._invalid(fault)
 
     def _too_long(self) -> InvalidResponse:

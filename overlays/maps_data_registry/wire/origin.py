@@ -65,6 +65,6 @@ def endpoint(geography: str | None, base_url: str | None) -> httpx.URL:
         raise ValueError("base_url must not hold a user, a query or a fragment")
     if url.scheme == "http" and not is_loopback(url.host):
         raise ValueError(
-            f"base_url must be https: over http the credential would cross the network to {url.host} in clear"
+            f"base_url must be https: over http the credential would cross the network to {url.host} in the clear"
         )
     return url

@@ -1,4 +1,4 @@
-"""The credentials of a client, taken out of whatever the other side writes back."""
+"""Masks a client's credentials in whatever the other side sends back."""
 
 import html
 import logging

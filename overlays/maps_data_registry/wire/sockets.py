@@ -114,7 +114,7 @@ class _SyncStream(httpcore.NetworkStream):
 
 
 class _TLSInTLS(httpcore.NetworkStream):
-    """TLS through an https proxy. httpcore's own gives each byte that drips in the whole timeout anew."""
+    """TLS through an https proxy. httpcore's own restarts the timeout with every byte that drips in."""
 
     def __init__(
         self, stream: _SyncStream, context: ssl.SSLContext, hostname: str | None, timeout: float | None
@@ -129,7 +129,7 @@ class _TLSInTLS(httpcore.NetworkStream):
         with _as(httpcore.ReadTimeout, httpcore.ReadError):
             try:
                 return self._run(lambda: self._tls.read(max_bytes), timeout)
-            except ssl.SSLEOFError:  # closed without TLS's goodbye, as many servers do
+            except ssl.SSLEOFError:  # closed without close_notify, as many servers do
                 return b""
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -250,7 +250,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
             if self._received:  # it would be taken for what comes through TLS later
-                raise ssl.SSLError("the other side sent something before TLS was there")
+                raise ssl.SSLError("the other side sent data before the TLS handshake")
             async with asyncio.timeout(self._lease.left(timeout)):
                 try:
                     transport = await self._loop.start_tls(
@@ -288,7 +288,7 @@ def _time_out(waiter: asyncio.Future[None]) -> None:
 
 
 class TrioSockets(httpcore.TrioBackend):
-    """httpcore's own."""
+    """httpcore's own trio backend, which also notes its connection in the lease."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease

@@ -92,7 +92,7 @@ class OwnTransports:
             transport.close()
 
     async def aclose(self) -> None:
-        """Likewise for this event loop's."""
+        """Close this event loop's idle connections; those in use close when their replies have been read."""
         for transport, _ in self._of_loop.pop(_event_loop()[0], ()):
             await transport.aclose()
 
