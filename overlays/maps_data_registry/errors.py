@@ -50,7 +50,7 @@ class DataRegistryError(Exception):
     def __init__(self, summary: str) -> None:
         super().__init__(one_line(summary))
 
-    def with_account(
+    def with_progress(
         self, operation_id: str, last: LongRunningOperationResult | None, polls: int, elapsed: float
     ) -> Self:
         """Record how far the wait had come, and return this error."""
@@ -84,7 +84,7 @@ class _ErrorTree(DataRegistryError):
     message: str | None
     """The service's sentence about it, meant for people."""
 
-    def _take(self, error: MapsErrorDetail | None) -> None:
+    def _set_error(self, error: MapsErrorDetail | None) -> None:
         self.error = error
         self.code = unset_to_none(error.code) if error else None
         self.message = unset_to_none(error.message) if error else None
@@ -108,7 +108,7 @@ class OperationFailed(_ErrorTree):
 
     def __init__(self, result: LongRunningOperationResult) -> None:
         self.result = self.last = result
-        self._take(unset_to_none(result.error))
+        self._set_error(unset_to_none(result.error))
         self.target = unset_to_none(self.error.target) if self.error else None
         super().__init__(f"{unset_to_none(result.status)}: {_headline(self.error) or 'the service gave no reason'}")
 
@@ -144,7 +144,7 @@ class ServiceError(_ErrorTree):
         self.headers = httpx.Headers(response.headers)
         self.retry_after = retry_after
         self.request_id = response.headers.get("x-ms-request-id") or response.headers.get("request-id")
-        self._take(error)
+        self._set_error(error)
         self.code = response.headers.get("x-ms-error-code") or self.code
         message = f": {self.message}" if self.message else ""
         super().__init__(f"HTTP {self.status_code}{f' {self.code}' if self.code else ''}{message}")

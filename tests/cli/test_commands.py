@@ -493,8 +493,8 @@ def test_what_a_finalizer_raises_is_not_shown(emulator: Namespace, run: Run, mon
 def test_few_descriptors(emulator: Namespace) -> None:
     """Too few for an event loop: one line, and nothing of the loop that could not be made."""
     operation = emulator.start_operation()
-    command = f"ulimit -n 6; exec {sys.executable} -m maps_data_registry wait {shlex.join(at(emulator))} {operation.id}"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    command = shlex.join([sys.executable, "-m", "maps_data_registry", "wait", *at(emulator), operation.id])
+    done = subprocess.run(["sh", "-c", f"ulimit -n 6; exec {command}"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert os.strerror(errno.EMFILE) in done.stderr
     assert "Traceback" not in done.stderr

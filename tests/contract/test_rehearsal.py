@@ -184,7 +184,7 @@ def test_what_breaks_is_named_and_can_be_announced(
     ("written", "exit_code", "said"),
     [
         ("def _request_parts(", 4, "cannot import name '_get_kwargs'"),
-        ("def _get_kwargs(\n    client: str,", 1, "asking.py gives the operation id and no more"),
+        ("def _get_kwargs(\n    client: str,", 1, "request.py gives the operation id and no more"),
     ],
 )
 def test_a_generator_that_moves_the_seam(written: str, exit_code: int, said: str, whole: Path) -> None:

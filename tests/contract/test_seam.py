@@ -17,7 +17,7 @@ ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
 def test_the_request_half_takes_what_the_overlay_gives() -> None:
     signature = inspect.signature(get_operation._get_kwargs)
     required = [name for name, parameter in signature.parameters.items() if parameter.default is parameter.empty]
-    assert required == ["operation_id"], "asking.py gives the operation id and no more"
+    assert required == ["operation_id"], "request.py gives the operation id and no more"
 
 
 def test_the_request_half_gives_what_httpx_takes() -> None:
@@ -35,4 +35,4 @@ def test_no_other_private_name_is_used(path: Path) -> None:
         for alias in node.names
         if alias.name.startswith("_")
     }
-    assert private == ({"_get_kwargs"} if path == OVERLAY / "polling" / "asking.py" else set())
+    assert private == ({"_get_kwargs"} if path == OVERLAY / "polling" / "request.py" else set())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maps_data_registry import InvalidOperation
-from maps_data_registry.polling.location import OPERATION_ID, operation_id
+from maps_data_registry.polling.location import OPERATION_ID, parse_operation_id
 from maps_data_registry.wire.origin import endpoint
 from maps_data_registry_client.types import Response
 from tests.support import ID
@@ -45,7 +45,7 @@ US = httpx.URL("https://us.atlas.microsoft.com")
     ],
 )
 def test_an_operation_names_an_id(operation: Any, base_url: httpx.URL) -> None:
-    assert operation_id(operation, base_url).lower() == ID
+    assert parse_operation_id(operation, base_url).lower() == ID
 
 
 FOREIGN = [
@@ -94,7 +94,7 @@ FOREIGN = [
 @pytest.mark.parametrize("location", FOREIGN)
 def test_a_location_elsewhere_is_refused(location: str) -> None:
     with pytest.raises(InvalidOperation) as caught:
-        operation_id(location, US)
+        parse_operation_id(location, US)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -102,17 +102,17 @@ def test_a_location_elsewhere_is_refused(location: str) -> None:
 @pytest.mark.parametrize(("there", "here"), [("eu", "us"), ("us", "eu")])
 def test_the_wrong_geography_is_called_that(there: str, here: str) -> None:
     with pytest.raises(InvalidOperation, match=f'geography "{there}".*connected to "{here}".*connect\\("{there}"'):
-        operation_id(f"https://{there}.atlas.microsoft.com{PATH}", endpoint(here, None))
+        parse_operation_id(f"https://{there}.atlas.microsoft.com{PATH}", endpoint(here, None))
 
 
 def test_another_path_is_called_that() -> None:
-    with pytest.raises(InvalidOperation, match="another path than the client's /a"):
-        operation_id(f"https://maps.test/b{PATH}", httpx.URL("https://maps.test/a"))
+    with pytest.raises(InvalidOperation, match="another path prefix than the client's /a"):
+        parse_operation_id(f"https://maps.test/b{PATH}", httpx.URL("https://maps.test/a"))
 
 
 def test_another_port_is_called_that() -> None:
-    with pytest.raises(InvalidOperation, match=r"of http://\[::1\]:2, .* connected to http://\[::1\]:1"):
-        operation_id(f"http://[::1]:2{PATH}", httpx.URL("http://[::1]:1"))
+    with pytest.raises(InvalidOperation, match=r"belongs to http://\[::1\]:2, .* connected to http://\[::1\]:1"):
+        parse_operation_id(f"http://[::1]:2{PATH}", httpx.URL("http://[::1]:1"))
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_another_port_is_called_that() -> None:
 )
 def test_an_id_is_a_guid(operation: str) -> None:
     with pytest.raises(InvalidOperation) as caught:
-        operation_id(operation, US)
+        parse_operation_id(operation, US)
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(
     ("location", "said"),
     [
-        (f"https://evil.test{PATH}", "is of https://evil.test:443, the client is connected to https://us"),
+        (f"https://evil.test{PATH}", "belongs to https://evil.test:443, the client is connected to https://us"),
         ("https://us.atlas.microsoft.com/dataRegistries", "names no operation id"),
         (f"https://us.atlas.microsoft.com{PATH}#top", "fragment"),
         (f"https://user:secret@us.atlas.microsoft.com{PATH}", "user or a password"),
@@ -138,14 +138,14 @@ def test_an_id_is_a_guid(operation: str) -> None:
 )
 def test_a_refusal_names_what_is_wrong(location: str, said: str) -> None:
     with pytest.raises(InvalidOperation) as caught:
-        operation_id(location, US)
+        parse_operation_id(location, US)
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
 def test_a_key_in_the_wrong_place_is_not_shown() -> None:
     with pytest.raises(InvalidOperation) as caught:
-        operation_id("k" * 43, US)
+        parse_operation_id("k" * 43, US)
     assert "k" * 43 not in str(caught.value)
 
 
@@ -160,18 +160,18 @@ def test_a_key_in_the_wrong_place_is_not_shown() -> None:
 )
 def test_something_else(operation: Any, said: str) -> None:
     with pytest.raises(InvalidOperation, match=said):
-        operation_id(operation, US)
+        parse_operation_id(operation, US)
 
 
 @given(st.text())
 def test_any_text_is_an_id_or_refused(text: str) -> None:
     try:
-        assert OPERATION_ID.fullmatch(operation_id(text, US))
+        assert OPERATION_ID.fullmatch(parse_operation_id(text, US))
     except InvalidOperation as refused:
         assert "\n" not in str(refused)
 
 
 @given(st.from_regex(OPERATION_ID, fullmatch=True))
 def test_any_guid_comes_back(guid: str) -> None:
-    assert operation_id(guid, US) == guid
-    assert operation_id(f"https://us.atlas.microsoft.com/dataRegistries/operations/{guid}", US) == guid
+    assert parse_operation_id(guid, US) == guid
+    assert parse_operation_id(f"https://us.atlas.microsoft.com/dataRegistries/operations/{guid}", US) == guid

@@ -64,7 +64,7 @@ FAULTS: list[tuple[list[Any], dict[str, Any], str]] = [
     ([httpx.Response(200, content='{"status": "Completed"}'.encode("utf-16"))], {}, f"{WHO}HTTP 200, but the reply cannot be read: it is not UTF-8{GATEWAY}"),
     ([reply(body={"id": "other", "status": "Completed"})], {}, f"{WHO}HTTP 200, but the reply cannot be read: it is about the operation other{GATEWAY}"),
     ([], {"operation": "nonsense"}, "not an operation id (a GUID): 'nonsense'"),
-    ([], {"operation": f"https://evil.test/dataRegistries/operations/{ID}"}, "the Operation-Location is of https://evil.test:443, the client is connected to https://maps.test:443"),
+    ([], {"operation": f"https://evil.test/dataRegistries/operations/{ID}"}, "the Operation-Location belongs to https://evil.test:443, the client is connected to https://maps.test:443"),
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from maps_data_registry.errors import InvalidCredential
 from maps_data_registry_contract import AAD_TOKEN_SCOPES
 
 from .keys import SasToken, SubscriptionKey
-from .shapes import KeyHolder, SignatureHolder, TokenCredential
+from .protocols import KeyHolder, SignatureHolder, TokenCredential
 
 AnyCredential = httpx.Auth | KeyHolder | SignatureHolder | TokenCredential
 

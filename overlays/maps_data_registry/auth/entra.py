@@ -23,7 +23,7 @@ from maps_data_registry_contract import AAD_TOKEN_SCOPES, CLIENT_ID_HEADER
 
 from .challenge import claims_of
 from .keys import Credential, header_fault
-from .shapes import TokenCredential
+from .protocols import TokenCredential
 
 _REFRESH_AHEAD = 300.0  # seconds before expiry, where the credential names no time to refresh
 _RETRY_REFRESH = 30.0  # seconds until the next try, where a refresh failed but the token still serves

@@ -17,7 +17,7 @@ import httpx
 from maps_data_registry.errors import InvalidCredential
 from maps_data_registry_contract import SAS_TOKEN_HEADER, SUBSCRIPTION_KEY_HEADER
 
-from .shapes import KeyHolder, SignatureHolder
+from .protocols import KeyHolder, SignatureHolder
 
 _log = logging.getLogger("maps_data_registry")
 

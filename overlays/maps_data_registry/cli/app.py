@@ -12,7 +12,7 @@ import typer
 
 from . import emulator_command
 from .exit_codes import Exit
-from .options import Options, checked, parse_duration, parse_positive, parse_timeout
+from .options import Options, parse_duration, parse_positive, parse_timeout, parsed_option
 from .shell import quoted
 from .streams import OutputClosed, discard_output, prepare, write_note
 
@@ -92,7 +92,7 @@ def wait(
     ctx: typer.Context,
     timeout: Annotated[
         float | None,
-        checked(
+        parsed_option(
             parse_timeout,
             "DURATION|none",
             show_default="1h",
@@ -101,7 +101,7 @@ def wait(
     ] = None,
     interval: Annotated[
         float | None,
-        checked(
+        parsed_option(
             parse_duration,
             "DURATION",
             show_default="5s",
@@ -109,7 +109,7 @@ def wait(
         ),
     ] = None,
     concurrency: Annotated[
-        int, checked(parse_positive, "N", help="Maximum number of requests in flight, per geography.")
+        int, parsed_option(parse_positive, "N", help="Maximum number of requests in flight, per geography.")
     ] = 64,
     results: Annotated[
         Path | None,

@@ -65,7 +65,7 @@ def _poll(client: AuthenticatedClient, name: str) -> OperationUpdate | DataRegis
         return update.problem
     if update.result is None or PollingPolicy().meaning_of(update.status) != "failed":
         return update
-    return OperationFailed(update.result).with_account(name, update.result, update.polls, update.elapsed)
+    return OperationFailed(update.result).with_progress(name, update.result, update.polls, update.elapsed)
 
 
 @frozen(kw_only=True)
@@ -178,7 +178,7 @@ class Wait:
         of = f"{len(unfinished)} of {len(operations)}"
         output.say(f"interrupted: {of} not ended" if interrupted else f"still running: {of}")
         for operation in unfinished[:MAX_NAMED]:
-            output.say(f"  {operation.id} {output.standing(operation.id)}")
+            output.say(f"  {operation.id} {output.state_of(operation.id)}")
         if len(unfinished) > MAX_NAMED:
             output.say(f"  … and {len(unfinished) - MAX_NAMED} more")
         if interrupted and unfinished and self.results is None:

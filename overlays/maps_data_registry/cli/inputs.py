@@ -12,7 +12,7 @@ import typer
 from attrs import frozen
 
 from maps_data_registry import InvalidOperation, SasToken, SubscriptionKey, connect, credential_from_env
-from maps_data_registry.polling.location import operation_id
+from maps_data_registry.polling.location import parse_operation_id
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_contract import GEOGRAPHIES, SERVER_URL
 
@@ -135,14 +135,14 @@ def locate(texts: Iterable[tuple[str, str]], clients: Mapping[str, Authenticated
 
 def _locate(text: str, endpoints: Sequence[str]) -> Operation:
     if "/" not in text:
-        name = operation_id(text, httpx.URL(endpoints[0]))
+        name = parse_operation_id(text, httpx.URL(endpoints[0]))
         if len(endpoints) > 1:
             choices = " or ".join(f"--geography {geography}" for geography in GEOGRAPHIES)
             raise UsageError(f"{name}: an id does not say where the operation is: add {choices}, or --base-url URL")
         return Operation(name, text, endpoints[0])
     for endpoint in endpoints:
         with contextlib.suppress(InvalidOperation):
-            return Operation(operation_id(text, httpx.URL(endpoint)), text, endpoint)
+            return Operation(parse_operation_id(text, httpx.URL(endpoint)), text, endpoint)
     here = " or ".join(endpoints)
     for server, geography in _servers().items():
         if server not in endpoints and text.startswith(f"{server}/"):

@@ -46,7 +46,7 @@ class LiveTable(Output):
     ) -> None:
         super().__init__(ids, as_json=as_json, clock=clock)
         self._start = self.now()
-        self._known = 0  # operations that had ended before
+        self._ended_before = 0  # operations that had ended before
         self._known_ids = frozenset(ids)
         self._messages: list[Text] = []
         self._results: list[str] = []
@@ -61,7 +61,7 @@ class LiveTable(Output):
         )
 
     def __enter__(self) -> Self:
-        self._known = len(self.records)
+        self._ended_before = len(self.records)
         with contextlib.suppress(OSError):
             self._live.start(refresh=True)
         return self
@@ -146,7 +146,7 @@ class LiveTable(Output):
 
     def _time_left(self) -> str:
         """An estimate, assuming that operations keep ending at the rate they have since the start."""
-        ended = len(self.records) - self._known
+        ended = len(self.records) - self._ended_before
         if not ended:
             return ""
         seconds = (self.now() - self._start) * (len(self.ids) - len(self.records)) / ended
@@ -162,24 +162,24 @@ class LiveTable(Output):
         for column in columns:
             table.add_column(column, justify="right", no_wrap=bool(column), max_width=None if column else _BAR)
         for name in names:
-            standing, cells = self._cells(name)
-            table.add_row(Text(self._short(name)), standing, *(cells.get(column) for column in columns))
+            state, cells = self._cells(name)
+            table.add_row(Text(self._short(name)), state, *(cells.get(column) for column in columns))
         return table
 
     def _cells(self, name: str) -> tuple[Text, dict[str, RenderableType]]:
-        standing = Text(self.standing(name))
+        state = Text(self.state_of(name))
         if name in self.records:
             record = self.records[name]
-            standing.style = _STYLES[record.outcome]
-            return standing, {"polls": str(record.polls), "elapsed": f"{record.elapsed:.0f} s"}
+            state.style = _STYLES[record.outcome]
+            return state, {"polls": str(record.polls), "elapsed": f"{record.elapsed:.0f} s"}
         if name not in self.polled:
-            standing.style = "dim"
-            return standing, {}
+            state.style = "dim"
+            return state, {}
         update, at = self.polled[name]
         since = self.now() - at
         left = max((update.wait or 0.0) - since, 0.0)
-        standing.style = "yellow" if update.problem else ""
-        return standing, {
+        state.style = "yellow" if update.problem else ""
+        return state, {
             "polls": str(update.polls),
             "elapsed": f"{update.elapsed + since:.0f} s",
             "next": f"{left:.0f} s",

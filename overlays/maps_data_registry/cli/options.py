@@ -12,7 +12,7 @@ _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _DURATION = re.compile(rf"(?:({_NUMBER})h)?(?:({_NUMBER})m)?(?:({_NUMBER})s)?|({_NUMBER})")
 
 
-def checked(parse: Callable[[str], Any], metavar: str, **settings: Any) -> Any:
+def parsed_option(parse: Callable[[str], Any], metavar: str, **settings: Any) -> Any:
     """An option whose value *parse* reads; its ValueError is the message."""
 
     def parser(text: str) -> Any:
@@ -32,7 +32,7 @@ def one_of(*choices: str, **settings: Any) -> Any:
             raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
         return text
 
-    return checked(parse, "|".join(choices), autocompletion=lambda: list(choices), **settings)
+    return parsed_option(parse, "|".join(choices), autocompletion=lambda: list(choices), **settings)
 
 
 class Options(NamedTuple):

@@ -86,7 +86,7 @@ class Output:
         if len(self.ids) <= _MAX_FOLLOWED:
             polls = f"{count(update.polls, 'poll')}, {update.elapsed:.0f} s"
             self.note(
-                f"{update.operation_id} {self.standing(update.operation_id)} ({polls}), next poll in {wait:.0f} s"
+                f"{update.operation_id} {self.state_of(update.operation_id)} ({polls}), next poll in {wait:.0f} s"
             )
         elif self.now() >= self._next_totals:
             self._next_totals = self.now() + _PAUSE
@@ -119,7 +119,7 @@ class Output:
         """What the records come to."""
         return max(OUTCOMES[record.outcome] for record in self.records.values())
 
-    def standing(self, name: str) -> str:
+    def state_of(self, name: str) -> str:
         """How an operation stands: its last status, or what came instead of one."""
         if name in self.records:
             return one_line(self.records[name].status or self.records[name].outcome)

@@ -71,11 +71,11 @@ class ResultsFile:
         self._file.seek(0)
         *lines, tail = self._file.read().split(b"\n")
         for number, line in enumerate(lines, start=1):
-            self._take(line, number)
+            self._add_line(line, number)
         if tail:
             self._repair(tail, number=len(lines) + 1)
 
-    def _take(self, line: bytes, number: int) -> None:
+    def _add_line(self, line: bytes, number: int) -> None:
         try:
             record = Record.from_json(line)
         except ValueError as error:
@@ -85,7 +85,7 @@ class ResultsFile:
     def _repair(self, tail: bytes, number: int) -> None:
         is_ours = tail.startswith(_BEGINNING) or _BEGINNING.startswith(tail)
         try:
-            self._take(tail, number)
+            self._add_line(tail, number)
         except UsageError:
             if not is_ours and tail.strip(b"\0"):  # some file systems fill up with zeros what a power cut took
                 raise

@@ -22,7 +22,7 @@ from .journal import Entry
 from .limits import LocalHosts, Refusal, read_body
 from .namespace import Namespace
 from .page import Page, script, stylesheet
-from .registry import BEHAVIOUR, Act, unimplemented
+from .registry import HANDLERS, Handler, unimplemented
 from .responses import refusal
 
 CHECKS = (authenticate, check_api_version)
@@ -58,17 +58,17 @@ def build_app(root: Namespace, on_request: Callable[[Entry], object], *, local: 
             Route(f"{prefix}/start", page.start, methods=["POST"]),
             Route(f"{prefix}/clear", page.clear, methods=["POST"]),
             Route(f"{prefix}/journal", journal, methods=["GET", "DELETE"]),
-            *(Route(prefix + path, Service(find, on_request, acts)) for path, acts in service_paths()),
+            *(Route(prefix + path, Service(find, on_request, handlers)) for path, handlers in service_paths()),
             Route(f"{prefix}/{{rest:path}}", Service(find, on_request, {})),
         ]
     return Starlette(routes=routes, middleware=[Middleware(LocalHosts)] if local else [])
 
 
-def service_paths() -> list[tuple[str, dict[str, Act]]]:
+def service_paths() -> list[tuple[str, dict[str, Handler]]]:
     """The routes of the service, with what each method does: every operation of the contract, and every behaviour."""
-    paths: defaultdict[str, dict[str, Act]] = defaultdict(dict)
-    for (method, path), act in BEHAVIOUR.items():
-        paths[_numbered(path)][method] = act
+    paths: defaultdict[str, dict[str, Handler]] = defaultdict(dict)
+    for (method, path), handler in HANDLERS.items():
+        paths[_numbered(path)][method] = handler
     for operation in OPERATIONS:
         paths[_numbered(operation.path)].setdefault(operation.method, unimplemented(operation.id))
     return sorted(paths.items(), key=lambda item: item[0].count("{"))  # what is written out wins over a parameter
@@ -84,14 +84,17 @@ class Service:
     """An endpoint of the service: what it does for each method, after the checks, with a journal."""
 
     def __init__(
-        self, find: Callable[[Request], Namespace], on_request: Callable[[Entry], object], acts: Mapping[str, Act]
+        self,
+        find: Callable[[Request], Namespace],
+        on_request: Callable[[Entry], object],
+        handlers: Mapping[str, Handler],
     ) -> None:
         self.find = find
         self.on_request = on_request
-        self.acts = acts
+        self.handlers = handlers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, check, act, write the journal, reply."""
+        """Read the body, check, handle, write the journal, reply."""
         request = Request(scope, receive)
         try:
             body = await read_body(request)
@@ -103,11 +106,11 @@ class Service:
         try:
             if isinstance(body, Refusal):
                 raise body
-            act = self.choose(request.method)
+            handler = self.handler_for(request.method)
             call = Call(request, body, namespace, entry)
             for check in CHECKS:
                 check(call)
-            reply = act(call)
+            reply = handler(call)
         except Refusal as refused:
             entry.outcome = refused.error.code or ""
             reply = refusal(refused.status, refused.error, refused.headers)
@@ -118,13 +121,13 @@ class Service:
         self.on_request(entry)
         await reply(scope, receive, send)
 
-    def choose(self, method: str) -> Act:
+    def handler_for(self, method: str) -> Handler:
         """What to do for this method. Raises Refusal if there is nothing to do."""
-        if method in self.acts:
-            return self.acts[method]
-        if not self.acts:
+        if method in self.handlers:
+            return self.handlers[method]
+        if not self.handlers:
             raise Refusal(404, MapsErrorDetail(code="NotFound", message="There is nothing at this path."))
-        allowed = ", ".join(self.acts)
+        allowed = ", ".join(self.handlers)
         error = MapsErrorDetail(code="MethodNotAllowed", message=f"This path takes {allowed} only.")
         raise Refusal(405, error, {"allow": allowed})
 

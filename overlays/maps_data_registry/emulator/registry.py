@@ -15,7 +15,7 @@ from .limits import Refusal
 from .operation import Registration
 from .start import REGISTRATION, SCENARIO_HEADER
 
-Act = Callable[[Call], Response]
+Handler = Callable[[Call], Response]
 
 
 class AzureBlob(BaseModel):
@@ -116,17 +116,17 @@ def missing(message: str) -> Refusal:
     return Refusal(404, MapsErrorDetail(code="NotFound", message=message))
 
 
-def unimplemented(operation_id: str) -> Act:
+def unimplemented(operation_id: str) -> Handler:
     """A handler that answers 501, for an operation of the contract that the emulator does not implement."""
 
-    def act(call: Call) -> Response:
+    def handler(call: Call) -> Response:
         message = f"The emulator has no behaviour for the operation {operation_id}."
         raise Refusal(501, MapsErrorDetail(code="NotImplemented", message=message))
 
-    return act
+    return handler
 
 
-BEHAVIOUR: dict[tuple[str, str], Act] = {
+HANDLERS: dict[tuple[str, str], Handler] = {
     (GET_OPERATION.method, GET_OPERATION.path): get_operation,
     ("PUT", REGISTRATION): register_or_replace,
     ("GET", REGISTRATION): get_data_registry,

@@ -94,7 +94,7 @@ class Polling:
         late = f", and the next poll in {self.due - now:.0f} s would come too late" if now < self.deadline else ""
         problem = f"; last problem: {self._problem.args[0]}" if self._problem else ""
         text = f"timed out after {now - self._start:.0f} s, {seen}{late}{problem}"
-        raise self._with_account(OperationTimeout(text)) from self._problem
+        raise self._with_progress(OperationTimeout(text)) from self._problem
 
     def decide(self, reply: Reply) -> OperationUpdate:
         """Process the reply to a poll, and say when to poll next.
@@ -125,14 +125,14 @@ class Polling:
         if self.last is None or not self.ended:
             raise RuntimeError("the wait has not ended")
         if self.policy.meaning_of(self.status) == "failed":
-            raise self._with_account(OperationFailed(self.last))
+            raise self._with_progress(OperationFailed(self.last))
         return self.last
 
     def _check_unknown(self, answer: Answer) -> None:
         status = "no status" if self.status is None else f"the status {one_line(self.status)!r}"
         if not answer.asks_for_more:
             text = f"{status} and no Retry-After, so it has ended, but it is not known how"
-            raise self._with_account(UnrecognizedStatus(text))
+            raise self._with_progress(UnrecognizedStatus(text))
         if not self._warned:
             self._warned = True
             _log.warning("operation %s: %s, treated as in progress as it has a Retry-After", self.operation_id, status)
@@ -141,7 +141,7 @@ class Polling:
         if isinstance(error, OperationNotFound) and self.last is not None:
             seen = one_line(self.status or "no status")
             error.args = (f"{str(error.args[0]).rstrip('.')}, though it was seen as {seen} before",)
-        self._with_account(error)
+        self._with_progress(error)
         spent = self._failures >= self.policy.retries and self.clock.monotonic() < self.deadline
         if spent or not _is_transient(error):
             raise error
@@ -179,8 +179,8 @@ class Polling:
             problem=problem,
         )
 
-    def _with_account(self, error: E) -> E:
-        return error.with_account(self.operation_id, self.last, self.polls, self.clock.monotonic() - self._start)
+    def _with_progress(self, error: E) -> E:
+        return error.with_progress(self.operation_id, self.last, self.polls, self.clock.monotonic() - self._start)
 
 
 def _is_transient(error: DataRegistryError) -> bool:

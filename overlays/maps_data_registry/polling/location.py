@@ -54,7 +54,7 @@ def as_response(operation: object) -> httpx.Response | None:
     return httpx.Response(int(operation.status_code), headers=headers, content=content)
 
 
-def operation_id(operation: Operation, base_url: httpx.URL) -> str:
+def parse_operation_id(operation: Operation, base_url: httpx.URL) -> str:
     """The operation id that an operation is known by.
 
     Raises:

@@ -13,12 +13,12 @@ from attrs import evolve
 from maps_data_registry_client import AuthenticatedClient
 
 from .location import Operation, as_response
-from .options import ManyOptions, shows
+from .options import ManyOptions, show_options
 from .policy import DEFAULT, OperationUpdate, timeout_seconds
 from .scheduler import Outcome, Scheduler
 
 
-@shows(ManyOptions)
+@show_options(ManyOptions)
 def wait_for_operations_async(
     client: AuthenticatedClient,
     operations: Iterable[Operation] | AsyncIterable[Operation],
@@ -59,7 +59,7 @@ def wait_for_operations_async(
     return AsyncOutcomes(client, _scheduler(operations, concurrency, on_update, options))
 
 
-@shows(ManyOptions)
+@show_options(ManyOptions)
 def wait_for_operations(
     client: AuthenticatedClient,
     operations: Iterable[Operation] | AsyncIterable[Operation],

@@ -14,12 +14,12 @@ from maps_data_registry.errors import UnrecognizedStatus
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_client.models import LongRunningOperationResult
 
-from .asking import build_request, poll, poll_async
 from .decision import Polling
-from .location import Operation, as_response, operation_id
-from .options import WaitOptions, shows
+from .location import Operation, as_response, parse_operation_id
+from .options import WaitOptions, show_options
 from .policy import Clock, OperationUpdate, PollingPolicy
 from .replies import Reply, refusal_of
+from .request import build_request, poll, poll_async
 from .retry_after import retry_after
 
 _ONE_POLL = PollingPolicy(retries=0, jitter=0, timeout=None)
@@ -58,7 +58,7 @@ async def get_operation_async(client: AuthenticatedClient, operation: Operation)
     return _reported(polling, await poll_async(http, build_request(http, polling)))
 
 
-@shows(WaitOptions)
+@show_options(WaitOptions)
 def watch_operation(
     client: AuthenticatedClient, operation: Operation, **options: Unpack[WaitOptions]
 ) -> Iterator[OperationUpdate]:
@@ -85,7 +85,7 @@ def watch_operation(
     return _drive(polling, http, build_request(http, polling))
 
 
-@shows(WaitOptions)
+@show_options(WaitOptions)
 def watch_operation_async(
     client: AuthenticatedClient, operation: Operation, **options: Unpack[WaitOptions]
 ) -> AsyncIterator[OperationUpdate]:
@@ -108,7 +108,7 @@ def watch_operation_async(
     return _DriveAsync(polling, http, build_request(http, polling))
 
 
-@shows(WaitOptions)
+@show_options(WaitOptions)
 def wait_for_operation(
     client: AuthenticatedClient,
     operation: Operation,
@@ -147,7 +147,7 @@ def wait_for_operation(
     return polling.outcome()
 
 
-@shows(WaitOptions)
+@show_options(WaitOptions)
 async def wait_for_operation_async(
     client: AuthenticatedClient,
     operation: Operation,
@@ -192,7 +192,7 @@ def start_polling(
     response = as_response(operation)
     if response is not None and response.is_error:
         raise refusal_of(response, now)
-    name = operation_id(operation if response is None else response, http.base_url)
+    name = parse_operation_id(operation if response is None else response, http.base_url)
     if response is not None and options.get("after") is None:
         options["after"] = OperationUpdate(operation_id=name, wait=retry_after(response.headers, now))
     return Polling(name, **options)

@@ -25,7 +25,7 @@ class WaitOptions(ManyOptions, total=False):
     after: OperationUpdate | None
 
 
-def shows(options: type[ManyOptions]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def show_options(options: type[ManyOptions]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make `help()` and `inspect.signature` show *options*, with their defaults, in place of `**options`."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

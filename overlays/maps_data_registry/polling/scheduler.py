@@ -23,13 +23,13 @@ from attrs import define, frozen
 from maps_data_registry.errors import DataRegistryError, OperationFailed, OperationTimeout, ServiceError
 from maps_data_registry_client.models import LongRunningOperationResult
 
-from .asking import poll_async, request_factory
 from .decision import Polling
 from .due_queue import DueQueue
 from .location import Operation
 from .operations import start_polling
 from .options import ManyOptions
 from .policy import Clock, OperationUpdate
+from .request import poll_async, request_factory
 
 MAX_PENDING = 100_000
 """Operations held at once: read from the iterable, with an outcome that has not been taken yet."""
@@ -86,21 +86,21 @@ class Scheduler:
         self._workers = 0
         self._pending = 1  # operations without an outcome, and the reading of them
         self._held = anyio.Semaphore(MAX_PENDING)
-        self._read_on = anyio.Semaphore(0)
+        self._may_read = anyio.Semaphore(0)
         self._throttled_until = -math.inf
         self._outcomes = deque[Outcome]()
-        self._news = anyio.Semaphore(0)  # one for each outcome, and one for the end
+        self._available = anyio.Semaphore(0)  # one for each outcome, and one for the end
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
         self._failure: BaseException | None = None
 
     async def next_outcome(self) -> Outcome:
         """Wait for the next outcome. Raises StopAsyncIteration, or what went wrong, if there will be none."""
-        await self._news.acquire()
+        await self._available.acquire()
         if self._outcomes:
             self._held.release()
             return self._outcomes.popleft()
-        self._news.release()  # the end is the end for everyone
+        self._available.release()  # the end is the end for everyone
         self.raise_failure()
         raise StopAsyncIteration
 
@@ -116,13 +116,13 @@ class Scheduler:
         """Read and poll until every operation has its outcome, or until `stop`."""
         with self._scope:
             async with anyio.create_task_group() as self._tasks:
-                self._tasks.start_soon(self._alone, self._read)
+                self._tasks.start_soon(self._supervise, self._read)
 
     def end(self) -> None:
         """To be called when `run` has ended, or was cancelled before it began."""
         if self._failure is None and not self._scope.cancel_called:  # a task group swallows such a cancellation
             self._failure = RuntimeError("the operations or on_update awaited something that was cancelled")
-        self._news.release()
+        self._available.release()
         self._ended.set()
 
     async def stop(self) -> None:
@@ -131,7 +131,7 @@ class Scheduler:
         with anyio.CancelScope(shield=True):
             await self._ended.wait()
 
-    async def _alone(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _supervise(self, work: Callable[[], Awaitable[None]]) -> None:
         """Keep what goes wrong first, as itself, and end everything. A task group would make a group of it."""
         try:
             await work()
@@ -167,9 +167,9 @@ class Scheduler:
         self._put(Wait(operation, polling, holds_reader=is_due))
         if self._workers < self._concurrency:
             self._workers += 1
-            self._tasks.start_soon(self._alone, self._work)
+            self._tasks.start_soon(self._supervise, self._work)
         if is_due:
-            await self._read_on.acquire()
+            await self._may_read.acquire()
 
     def _put(self, wait: Wait) -> None:
         """Queue a wait for its next poll, unless that would come past the deadline: then it has its outcome now."""
@@ -221,7 +221,7 @@ class Scheduler:
     def _release_reader(self, wait: Wait) -> None:
         if wait.holds_reader:
             wait.holds_reader = False
-            self._read_on.release()
+            self._may_read.release()
 
     def _fail(self, wait: Wait, error: DataRegistryError) -> None:
         self._release_reader(wait)
@@ -229,7 +229,7 @@ class Scheduler:
 
     def _hand_out(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
-        self._news.release()
+        self._available.release()
         self._end_one()
 
     def _end_one(self) -> None:

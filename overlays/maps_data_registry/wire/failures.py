@@ -38,7 +38,7 @@ def failure_of(error: BaseException, where: str, mask: Mask, *, is_late: bool) -
         return kind(f"{where}: {one_line(mask.text(reason))}")
     place = _place(leaf)
     if isinstance(leaf, Exception) and mask.text(shown := repr((leaf.args, vars(leaf)))) is not shown:
-        leaf = (type(leaf) if _is_pythons(leaf) else AssertionError)(mask.text(str(leaf)))
+        leaf = (type(leaf) if _is_builtin(leaf) else AssertionError)(mask.text(str(leaf)))
     if isinstance(leaf, Exception) and not isinstance(leaf, DataRegistryError):
         leaf.add_note(f"raised at {place}")
     leaf.__cause__ = leaf.__context__ = None
@@ -58,11 +58,11 @@ def _kind(error: BaseException, chain: list[BaseException]) -> type[httpx.Reques
         return httpx.ReadError
     if isinstance(error, UnicodeError):
         return httpx.RemoteProtocolError
-    is_wires = isinstance(error, Exception) and not isinstance(error, DataRegistryError | AssertionError)
-    return httpx.RemoteProtocolError if is_wires and not _is_pythons(error) else None
+    is_wire_failure = isinstance(error, Exception) and not isinstance(error, DataRegistryError | AssertionError)
+    return httpx.RemoteProtocolError if is_wire_failure and not _is_builtin(error) else None
 
 
-def _is_pythons(error: BaseException) -> bool:
+def _is_builtin(error: BaseException) -> bool:
     return type(error).__module__ == "builtins"
 
 

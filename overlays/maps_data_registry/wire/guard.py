@@ -69,16 +69,16 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the sync client."""
-        ends = self._admit(request)
-        reply = self._send(request, ends)
+        deadline = self._admit(request)
+        reply = self._send(request, deadline)
         if isinstance(reply, BaseException):
             raise reply  # from a frame that holds nothing of the wire's
         return reply
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the async client."""
-        ends = self._admit(request)
-        reply = await self._send_async(request, ends)
+        deadline = self._admit(request)
+        reply = await self._send_async(request, deadline)
         if isinstance(reply, BaseException):
             raise reply
         return reply
@@ -91,23 +91,23 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """Close the async side's connections of this event loop."""
         await self._transports.aclose()
 
-    def _send(self, request: httpx.Request, ends: float) -> httpx.Response | BaseException:
+    def _send(self, request: httpx.Request, deadline: float) -> httpx.Response | BaseException:
         try:
-            with self._transports.lend(ends) as transport:
+            with self._transports.lend(deadline) as transport:
                 response = transport.handle_request(request)
                 with contextlib.closing(cast("httpx.SyncByteStream", response.stream)) as stream:
                     incoming = Incoming(response, self._mask, self._max_reply_bytes)
                     for chunk in stream:
                         incoming.append(chunk)
-                        if time.monotonic() >= ends:
+                        if time.monotonic() >= deadline:
                             raise TimeoutError
             return incoming.reply()
         except BaseException as error:
-            return self._failure(error, ends)
+            return self._failure(error, deadline)
 
-    async def _send_async(self, request: httpx.Request, ends: float) -> httpx.Response | BaseException:
+    async def _send_async(self, request: httpx.Request, deadline: float) -> httpx.Response | BaseException:
         try:
-            async with self._transports.lend_async(ends) as transport:
+            async with self._transports.lend_async(deadline) as transport:
                 response = await transport.handle_async_request(request)
                 async with contextlib.aclosing(cast("httpx.AsyncByteStream", response.stream)) as stream:
                     incoming = Incoming(response, self._mask, self._max_reply_bytes)
@@ -115,7 +115,7 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
                         incoming.append(chunk)
             return incoming.reply()
         except BaseException as error:
-            return self._failure(error, ends)
+            return self._failure(error, deadline)
 
     def _admit(self, request: httpx.Request) -> float:
         """When the request must be over, if it may leave at all."""
@@ -125,11 +125,11 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if request.headers.get("Authorization") == "":  # baked in by the generated client
             del request.headers["Authorization"]
         self._mask.learn(request)
-        ends: float = request.extensions.get(DEADLINE, math.inf)
-        return min(time.monotonic() + REQUEST_TIMEOUT, ends)
+        deadline: float = request.extensions.get(DEADLINE, math.inf)
+        return min(time.monotonic() + REQUEST_TIMEOUT, deadline)
 
-    def _failure(self, error: BaseException, ends: float) -> BaseException:
-        is_late = isinstance(error, TimeoutError | httpx.TimeoutException) and time.monotonic() > ends - _TICK
+    def _failure(self, error: BaseException, deadline: float) -> BaseException:
+        is_late = isinstance(error, TimeoutError | httpx.TimeoutException) and time.monotonic() > deadline - _TICK
         return failure_of(error, self._where, self._mask, is_late=is_late)
 
 

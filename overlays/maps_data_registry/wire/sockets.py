@@ -30,7 +30,7 @@ for _name in ("connection", "http11", "proxy", "socks"):
 class Lease:
     """What a transport's backend knows of the request that it serves. A transport has one request at a time."""
 
-    ends = math.inf
+    deadline = math.inf
     """When the request must be over, on `time.monotonic`."""
 
     stream: Any = None
@@ -42,7 +42,7 @@ class Lease:
         Raises:
             TimeoutError: if there are none.
         """
-        left = self.ends - time.monotonic()
+        left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
         return left if timeout is None else min(left, timeout)
@@ -63,7 +63,7 @@ class SyncSockets(httpcore.SyncBackend):
         **__: Any,
     ) -> httpcore.NetworkStream:
         """Open a connection to the first of the host's addresses that answers."""
-        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
+        with _map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         failure: Exception | None = None
         for address in dict.fromkeys(str(item[4][0]) for item in found):
@@ -85,7 +85,7 @@ class _SyncStream(httpcore.NetworkStream):
         self._lease = lease
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _as(httpcore.ReadTimeout, httpcore.ReadError):
+        with _map_errors(httpcore.ReadTimeout, httpcore.ReadError):
             self._socket.settimeout(self._lease.left(timeout))
             return self._socket.recv(max_bytes)
 
@@ -93,7 +93,7 @@ class _SyncStream(httpcore.NetworkStream):
         if not buffer:  # httpcore also writes the end of a body that is not there
             return
         rest = memoryview(buffer)
-        with _as(httpcore.WriteTimeout, httpcore.WriteError):
+        with _map_errors(httpcore.WriteTimeout, httpcore.WriteError):
             while rest:
                 self._socket.settimeout(self._lease.left(timeout))
                 rest = rest[self._socket.send(rest) :]
@@ -122,11 +122,11 @@ class _TLSInTLS(httpcore.NetworkStream):
         self._stream = stream
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
-        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
+        with _map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
             self._run(self._tls.do_handshake, timeout)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _as(httpcore.ReadTimeout, httpcore.ReadError):
+        with _map_errors(httpcore.ReadTimeout, httpcore.ReadError):
             try:
                 return self._run(lambda: self._tls.read(max_bytes), timeout)
             except ssl.SSLEOFError:  # closed without close_notify, as many servers do
@@ -135,7 +135,7 @@ class _TLSInTLS(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:
             return
-        with _as(httpcore.WriteTimeout, httpcore.WriteError):
+        with _map_errors(httpcore.WriteTimeout, httpcore.WriteError):
             self._run(lambda: self._tls.write(buffer), timeout)
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class AsyncioSockets(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
         is_address = ":" in host or host.replace(".", "").isdigit()  # then there is one, and nothing to race
-        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
+        with _map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
             async with asyncio.timeout(self._lease.left(timeout)):
                 found = await asyncio.get_running_loop().create_connection(
                     lambda: _AsyncioStream(self._lease), host, port, happy_eyeballs_delay=None if is_address else 0.25
@@ -221,7 +221,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._wake()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _as(httpcore.ReadTimeout, httpcore.ReadError):
+        with _map_errors(httpcore.ReadTimeout, httpcore.ReadError):
             while not (self._received or self._has_ended):
                 await self._wait(timeout)
             if self._failure is not None and not self._received:
@@ -235,7 +235,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:
             return
-        with _as(httpcore.WriteTimeout, httpcore.WriteError):
+        with _map_errors(httpcore.WriteTimeout, httpcore.WriteError):
             self._transport.write(buffer)
             while self._is_full and not self._is_lost:
                 await self._wait(timeout)
@@ -248,7 +248,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
+        with _map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
             if self._received:  # it would be taken for what comes through TLS later
                 raise ssl.SSLError("the other side sent data before the TLS handshake")
             async with asyncio.timeout(self._lease.left(timeout)):
@@ -295,13 +295,13 @@ class TrioSockets(httpcore.TrioBackend):
 
     async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
-        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):  # also for a host that is no name
+        with _map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):  # also for a host that is no name
             stream = self._lease.stream = await super().connect_tcp(*args, **options)
         return stream
 
 
 @contextlib.contextmanager
-def _as(timed_out: type[Exception], failed: type[Exception]) -> Iterator[None]:
+def _map_errors(timed_out: type[Exception], failed: type[Exception]) -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:

@@ -21,12 +21,12 @@ _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, kee
 
 
 class Transports(Protocol):
-    """Lends a transport for one request, which must be over at `ends`, on `time.monotonic`."""
+    """Lends a transport for one request, which must be over at `deadline`, on `time.monotonic`."""
 
-    def lend(self, ends: float) -> contextlib.AbstractContextManager[httpx.BaseTransport]:
+    def lend(self, deadline: float) -> contextlib.AbstractContextManager[httpx.BaseTransport]:
         """A transport for the sync client."""
 
-    def lend_async(self, ends: float) -> contextlib.AbstractAsyncContextManager[httpx.AsyncBaseTransport]:
+    def lend_async(self, deadline: float) -> contextlib.AbstractAsyncContextManager[httpx.AsyncBaseTransport]:
         """A transport for the async client."""
 
     def close(self) -> None:
@@ -45,12 +45,12 @@ class OwnTransports:
         self._of_loop: WeakKeyDictionary[object, list[Any]] = WeakKeyDictionary()
 
     @contextlib.contextmanager
-    def lend(self, ends: float) -> Iterator[httpx.BaseTransport]:
+    def lend(self, deadline: float) -> Iterator[httpx.BaseTransport]:
         """A transport for the sync client. One whose request failed is closed."""
         process = os.getpid()
         free = self._of_process.setdefault(process, [])
         transport, lease = free.pop() if free else self._build()
-        lease.ends = ends
+        lease.deadline = deadline
         try:
             yield transport
         except BaseException:
@@ -64,17 +64,17 @@ class OwnTransports:
             transport.close()
 
     @contextlib.asynccontextmanager
-    async def lend_async(self, ends: float) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    async def lend_async(self, deadline: float) -> AsyncIterator[httpx.AsyncBaseTransport]:
         """A transport for the async client. One whose request failed is closed."""
         loop, is_asyncio = _event_loop()
         free = self._of_loop.setdefault(loop, [])
         transport, lease = free.pop() if free else self._build_async(is_asyncio)
         try:
             if is_asyncio:
-                lease.ends = ends
+                lease.deadline = deadline
                 yield transport
             else:
-                with _fail_at(ends):
+                with _fail_at(deadline):
                     yield transport
         except BaseException:
             await transport.aclose()
@@ -119,21 +119,21 @@ class CallersTransport:
         self._session = getattr(transport, "client", None)
 
     @contextlib.contextmanager
-    def lend(self, ends: float) -> Iterator[httpx.BaseTransport]:
+    def lend(self, deadline: float) -> Iterator[httpx.BaseTransport]:
         """The transport, if it is a sync one. It keeps to the deadline between two parts of a reply only."""
         if not isinstance(self._transport, httpx.BaseTransport):
             raise TypeError("transport=… is async: the sync functions need a sync transport, as httpx.HTTPTransport is")
         yield self._transport
 
     @contextlib.asynccontextmanager
-    async def lend_async(self, ends: float) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    async def lend_async(self, deadline: float) -> AsyncIterator[httpx.AsyncBaseTransport]:
         """The transport, if it is an async one."""
         if not isinstance(self._transport, httpx.AsyncBaseTransport):
             raise TypeError(
                 "transport=… is sync: the async functions and wait_for_operations need an async transport, "
                 "as httpx.AsyncHTTPTransport is"
             )
-        with _fail_at(ends):
+        with _fail_at(deadline):
             yield self._transport
 
     def close(self) -> None:
@@ -149,10 +149,10 @@ class CallersTransport:
             self._transport.client = self._session
 
 
-def _fail_at(ends: float) -> contextlib.AbstractContextManager[Any]:
+def _fail_at(deadline: float) -> contextlib.AbstractContextManager[Any]:
     import anyio  # which a sync wait need not load
 
-    return anyio.fail_after(ends - time.monotonic())
+    return anyio.fail_after(deadline - time.monotonic())
 
 
 # The private names of httpx and httpcore that are used. A test says when one of them moves.
