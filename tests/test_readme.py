@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -86,11 +87,14 @@ def test_the_tests_run(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 def test_the_shell_runs(tmp_path: Path) -> None:
     environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    server, commands = (code for code in SHELL if code.startswith(("maps-data-registry", "export")))
+    with socket.create_server(("127.0.0.1", 0)) as free:  # the README's own port may be in use
+        port = str(free.getsockname()[1])
+    blocks = (code for code in SHELL if code.startswith(("maps-data-registry", "export")))
+    server, commands = (code.replace("8765", port) for code in blocks)
     with subprocess.Popen(["sh", "-c", f"exec {server}"], env=environ, stdout=subprocess.PIPE, text=True) as emulator:
         assert emulator.stdout is not None
         try:
-            assert emulator.stdout.readline().strip() == "http://127.0.0.1:8765"
+            assert emulator.stdout.readline().strip() == f"http://127.0.0.1:{port}"
             done = subprocess.run(
                 ["sh", "-uc", commands], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
             )

@@ -125,7 +125,7 @@ class UnrecognizedStatus(DataRegistryError):
     The result is in `last`. If the status is new and you know what it means, add it to `PollingPolicy`.
     """
 
-    advice = "if you know the status, add it to PollingPolicy(succeeded=…) or PollingPolicy(failed=…)"
+    advice = "the reply is in `last`; a status that you know can be added to PollingPolicy(succeeded=…) or (failed=…)"
 
 
 class ServiceError(_ErrorTree):
@@ -141,6 +141,8 @@ class ServiceError(_ErrorTree):
         self, response: httpx.Response, error: MapsErrorDetail | None = None, *, retry_after: float | None = None
     ) -> None:
         self.status_code = response.status_code
+        if response.is_redirect:
+            self.advice = "no redirect is followed, as a credential goes to its own endpoint only: check the endpoint"
         self.headers = httpx.Headers(response.headers)
         self.retry_after = retry_after
         self.request_id = response.headers.get("x-ms-request-id") or response.headers.get("request-id")

@@ -313,7 +313,15 @@ def test_the_disk_is_full(emulator: Namespace, run: Run, monkeypatch: pytest.Mon
         done = run("status", *at(emulator), emulator.start_operation().id)
         assert done.code == 2
         assert done.err.endswith("maps-data-registry: standard output: No space left on device\n")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+
+@posix
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["emulator"]])
+def test_the_disk_is_full_at_exit_too(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "maps_data_registry", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "maps-data-registry: standard output: No space left on device\n")
 
 
 def test_no_standard_streams(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -558,7 +566,7 @@ def test_the_emulator_lists_its_scenarios(run: Run) -> None:
 def test_an_emulator_that_cannot_be(run: Run, emulator: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
     unknown = run("emulator", "--scenario", "nonsense")
     assert unknown.code == 2
-    assert unknown.err.startswith("maps-data-registry: name: unknown scenario 'nonsense', choose from")
+    assert unknown.err.startswith("maps-data-registry: scenario: unknown scenario 'nonsense', choose from")
     taken = run("emulator", "--port", emulator.url.split(":")[2].partition("/")[0])
     assert taken.code == 2
     assert "Address already in use" in taken.err

@@ -3,6 +3,9 @@
 import errno
 import json
 import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -176,6 +179,17 @@ def test_what_is_not_over_is_not_written(emulator: Namespace, run: Run, path: Pa
     ids = [emulator.start_operation(scenario).id for scenario in ("never-ends retry_after=9", "forbidden")]
     assert run("wait", "--base-url", emulator.url, "--timeout", 1, "--results", path, *ids).code == 4
     assert path.read_bytes() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit for the size of files")
+def test_a_file_that_cannot_grow_is_named(emulator: Namespace, path: Path) -> None:
+    ids = [emulator.start_operation().id for _ in range(12)]
+    arguments = ["wait", "--base-url", emulator.url, "--results", str(path), *ids]
+    command = shlex.join([sys.executable, "-m", "maps_data_registry", *arguments])
+    done = subprocess.run(["sh", "-c", f"ulimit -f 1; exec {command}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"maps-data-registry: {path}: File too large\n")
+    assert "Exception ignored" not in done.stderr
 
 
 def test_a_full_disk_ends_the_wait_in_one_line(

@@ -95,7 +95,7 @@ def test_start_prints_the_operation_location(run: Run, emulator: Namespace) -> N
         assert str(operation.scenario) == scenario
 
 
-@pytest.mark.parametrize("arguments", [("--scenario", "?"), ("start", "?", "--url", "-")])
+@pytest.mark.parametrize("arguments", [("--scenario", "?"), ("start", "?")])
 def test_scenarios_and_options_are_listed(run: Run, arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
     assert done.code == 0
@@ -106,7 +106,7 @@ def test_scenarios_and_options_are_listed(run: Run, arguments: tuple[str, ...]) 
 @pytest.mark.parametrize(
     ("scenario", "message"),
     [
-        ("nix", f"name: unknown scenario 'nix', choose from {', '.join(NAMES)}"),
+        ("nix", f"scenario: unknown scenario 'nix', choose from {', '.join(NAMES)}"),
         ("fails poll=1", f"poll: unknown option, choose from {', '.join(OPTIONS)}"),
         ("fails \x1b[2J=1", r"'\x1b[2J': unknown option, "),
         ("fails polls=é", "polls: "),
@@ -126,6 +126,20 @@ def test_start_says_which_options_it_does_not_take(run: Run, option: tuple[str, 
     done = run(*option, "start", "fails", "--url", emulator.url)
     assert (done.code, done.out) == (2, "")
     assert done.err == f"maps-data-registry: {option[0]} is for running an emulator: start does not take it\n"
+
+
+def test_start_needs_the_url(run: Run) -> None:
+    done = run("start", "fails")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "maps-data-registry: --url is missing: the URL of the emulator, as it prints it\n"
+
+
+def test_a_port_that_is_taken(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run("--port", port)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"maps-data-registry: --host 127.0.0.1, --port {port}: Address already in use\n"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "http://[::1", "", "https://localhost.invalid"])

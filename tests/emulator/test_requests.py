@@ -353,7 +353,7 @@ def test_health(data_registry_emulator_server: Emulator) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "name: unknown scenario ''"),
+        ("", "scenario: unknown scenario ''"),
         ("nix", "unknown scenario 'nix', choose from completes, fails"),
         ("fails polls", "polls: "),
         ("fails poll=1", "poll: unknown option, choose from polls, seconds, retry_after"),

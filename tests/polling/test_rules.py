@@ -345,6 +345,11 @@ def test_rule_6_nonsense_is_refused(drive: Driver, timeout: Any, kind: type[Exce
         drive.wait([], timeout=timeout)
 
 
+def test_a_policy_is_no_dict(drive: Driver) -> None:
+    with pytest.raises(TypeError, match="policy must be a PollingPolicy, not dict"):
+        drive.wait([], policy={"retries": 1})
+
+
 def test_rule_6_a_timeout_may_be_a_timedelta(drive: Driver, time: VirtualClock) -> None:
     policy = PollingPolicy(interval=timedelta(seconds=10), growth=1, jitter=0)
     with pytest.raises(OperationTimeout):

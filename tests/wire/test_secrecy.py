@@ -337,6 +337,11 @@ def test_a_secret_that_was_rotated_a_moment_ago_is_masked_too() -> None:
     assert mask.text(secrets[0]) == secrets[0]  # long ago
 
 
+def test_escapes_deeper_than_anyone_reads_keep_no_secret_in() -> None:
+    deep = "%2525252525252541"
+    assert Mask([b"secret-0123456789"]).text(f"secret-0123456789 {deep}") == f"*** {deep}"
+
+
 def test_a_short_secret_would_be_found_anywhere() -> None:
     assert Mask([b"id"]).text('{"id": "x"}') == '{"id": "x"}'
 

@@ -14,7 +14,7 @@ from . import emulator_command
 from .exit_codes import Exit
 from .options import Options, parse_duration, parse_positive, parse_timeout, parsed_option
 from .shell import quoted
-from .streams import OutputClosed, discard_output, prepare, write_note
+from .streams import STANDARD_OUTPUT, OutputClosed, discard_output, prepare, write_note
 
 ABOUT = "Know when an Azure Maps data register or replace operation is done, or why it failed."
 
@@ -176,6 +176,8 @@ def run() -> int:
             raise
         for line in lines:
             write_note(f"maps-data-registry: {line}")
+        if lines[0].startswith(STANDARD_OUTPUT):
+            discard_output()
         return Exit.USAGE
     else:
         if code == Exit.INTERRUPTED:  # typer has swallowed a KeyboardInterrupt
@@ -190,7 +192,7 @@ def _explained(error: Exception) -> list[str]:
     if isinstance(error, typer.TyperException):
         return error.format_message().splitlines()
     if isinstance(error, OSError):
-        unnamed = "standard output" if error.errno == errno.ENOSPC else "input/output"
+        unnamed = STANDARD_OUTPUT if error.errno == errno.ENOSPC else "input/output"
         return [f"{error.filename or unnamed}: {error.strerror or error}"]
     if isinstance(error, MemoryError):
         return ["out of memory"]

@@ -25,13 +25,36 @@ def run(
 
     The first line of standard output is its URL, a page to watch it on. Standard error gets a line for each request.
     """
+    if ctx.invoked_subcommand is not None:
+        _refuse_options(ctx)
+    elif scenario == "?":
+        _list_scenarios()
+    else:
+        _serve(host, port, scenario, quiet)
+    return 0
+
+
+@app.command()
+def start(
+    scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help=f"What happens: {SCENARIO}")],
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="URL of the emulator, as it prints it.")
+    ] = None,
+) -> int:
+    """Start an operation and print its Operation-Location."""
     from .inputs import UsageError
 
-    if ctx.invoked_subcommand is not None:
-        given = [name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
-        if given:
-            raise UsageError(f"--{given[0]} is for running an emulator: {ctx.invoked_subcommand} does not take it")
-        return 0
+    if scenario == ["?"]:
+        _list_scenarios()
+    elif url is None:
+        raise UsageError("--url is missing: the URL of the emulator, as it prints it")
+    else:
+        write_result(_start(scenario[0] if len(scenario) == 1 else shlex.join(scenario), url))
+    return 0
+
+
+def _serve(host: str, port: int, scenario: str, quiet: bool) -> None:
+    from .inputs import UsageError
 
     def on_ready(url: str) -> None:
         with contextlib.suppress(OutputClosed):  # it serves on where nobody reads its URL
@@ -46,26 +69,22 @@ def run(
     try:
         from maps_data_registry.emulator import serve
 
-        if scenario == "?":
-            _list_scenarios()
-        else:
-            serve(on_ready, host=host, port=port, scenario=scenario, on_request=on_request)
+        serve(on_ready, host=host, port=port, scenario=scenario, on_request=on_request)
     except (ImportError, ValueError) as error:
         raise UsageError(str(error)) from error
-    return 0
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        reason = str(error.strerror).partition(" (while ")[0]  # asyncio repeats the address
+        raise UsageError(f"--host {host}, --port {port}: {reason}") from error
 
 
-@app.command()
-def start(
-    scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help=f"What happens: {SCENARIO}")],
-    url: Annotated[str, typer.Option("--url", metavar="URL", help="URL of the emulator, as it prints it.")],
-) -> int:
-    """Start an operation and print its Operation-Location."""
-    if scenario == ["?"]:
-        _list_scenarios()
-    else:
-        write_result(_start(scenario[0] if len(scenario) == 1 else shlex.join(scenario), url))
-    return 0
+def _refuse_options(ctx: typer.Context) -> None:
+    from .inputs import UsageError
+
+    given = [name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+    if given:
+        raise UsageError(f"--{given[0]} is for running an emulator: {ctx.invoked_subcommand} does not take it")
 
 
 def _start(scenario: str, url: str) -> str:

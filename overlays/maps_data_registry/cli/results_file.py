@@ -48,7 +48,8 @@ class ResultsFile:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._file.close()
+        with naming(str(self._path)):  # a full disk fails once more here
+            self._file.close()
 
     def append(self, record: Record) -> None:
         """Write a record through to the disk.

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+STANDARD_OUTPUT = "standard output"
+"""What messages call it."""
+
 
 class OutputClosed(Exception):
     """Standard output was closed at its other end."""
@@ -26,10 +29,10 @@ def write_result(text: str) -> None:
 
     Raises:
         OutputClosed: if it has no reader any more.
-        OSError: if it cannot be written, with "standard output" as the file's name.
+        OSError: if it cannot be written, with `STANDARD_OUTPUT` as the file's name.
     """
     try:
-        with naming("standard output"):
+        with naming(STANDARD_OUTPUT):
             _write(sys.stdout, text)
     except OSError as error:
         if error.errno in {errno.EPIPE, errno.EINVAL}:  # the latter is what a closed pipe is on Windows

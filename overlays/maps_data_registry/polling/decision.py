@@ -58,6 +58,8 @@ class Polling:
         clock: Clock = Clock(),
         after: OperationUpdate | None = None,
     ) -> None:
+        if not isinstance(policy, PollingPolicy):
+            raise TypeError(f"policy must be a PollingPolicy, not {type(policy).__name__}")
         after = after or OperationUpdate(operation_id=operation_id)
         self.operation_id = operation_id
         self.polls = after.polls

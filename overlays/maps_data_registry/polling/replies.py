@@ -105,7 +105,7 @@ def _read_object(response: httpx.Response) -> dict[str, Any] | InvalidResponse:
     except RecursionError:  # in words that depend on the Python
         return _invalid("it is nested too deeply", response)
     except ValueError as error:
-        return _invalid(str(error) if response.content else "it is empty", response)
+        return _invalid(f"it is not JSON: {error}" if response.content else "it is empty", response)
     return value if isinstance(value, dict) else _invalid("it is not a JSON object", response)
 
 
