@@ -10,6 +10,13 @@ settings.register_profile("shared", deadline=None, suppress_health_check=[Health
 settings.load_profile("shared")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Coverage doubles the time of a test. What is slow goes without it, and so do the tests of scripts/."""
+    for item in items:
+        if item.get_closest_marker("slow") or {"contract", "test_bench.py"} & {*item.path.parts}:
+            item.add_marker("no_cover")
+
+
 LIBRARIES = ["sync", "asyncio", "trio"]
 
 

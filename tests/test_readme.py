@@ -60,6 +60,7 @@ def service() -> Iterator[respx.MockRouter]:
         yield router
 
 
+@pytest.mark.slow
 def test_the_python_runs_in_order(service: respx.MockRouter, capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     for code in RUNNABLE:
@@ -72,6 +73,7 @@ def test_the_python_runs_in_order(service: respx.MockRouter, capsys: pytest.Capt
     assert names["result"].status == "Completed"
 
 
+@pytest.mark.slow
 def test_the_tests_run(tmp_path: Path) -> None:
     codes = [code for code in PYTHON if "def test_" in code]
     assert codes

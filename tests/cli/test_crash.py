@@ -15,7 +15,7 @@ from maps_data_registry.emulator import Namespace
 from .conftest import posix
 from .terminal import KEY, Server
 
-KILLS = 15
+KILLS = 10
 OPERATIONS = 400
 
 

@@ -17,7 +17,7 @@ from maps_data_registry.emulator import Namespace
 from .conftest import Run, posix
 from .terminal import KEY, Server, Terminal
 
-pytestmark = posix
+pytestmark = [posix, pytest.mark.slow]
 
 LONG = "never-ends retry_after=30"
 ERROR = {"code": "InvalidData", "message": "No GeoJSON.", "details": [{"code": "Ring"}, {"code": "Id"}]}
@@ -186,7 +186,6 @@ def test_ctrl_c_at_any_moment(emulator: Namespace, server: Server) -> None:
     assert 130 in codes
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("module", ["typer", "httpx", "maps_data_registry.cli.commands", "anyio"])
 def test_ctrl_c_while_modules_are_imported(emulator: Namespace, module: str) -> None:
     [name] = start(emulator, LONG)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -132,6 +133,14 @@ def test_start_needs_the_url(run: Run) -> None:
     done = run("start", "fails")
     assert (done.code, done.out) == (2, "")
     assert done.err == "maps-data-registry: --url is missing: the URL of the emulator, as it prints it\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs /dev/full")
+def test_the_disk_is_full(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        done = run()
+    assert (done.code, done.err) == (2, "maps-data-registry: standard output: No space left on device\n")
 
 
 def test_a_port_that_is_taken(run: Run) -> None:

@@ -1,0 +1,40 @@
+"""A connection under asyncio, step by step: what sockets do rarely, or too soon to be caught."""
+
+import asyncio
+from unittest.mock import Mock
+
+import pytest
+
+from maps_data_registry.wire.sockets import Lease, _AsyncioStream, _time_out
+
+
+def test_a_timer_that_comes_too_late_changes_nothing() -> None:
+    async def main() -> None:
+        done, pending = (asyncio.get_running_loop().create_future() for _ in range(2))
+        done.set_result(None)
+        _time_out(done)
+        _time_out(pending)
+        assert done.result() is None
+        with pytest.raises(TimeoutError):
+            await pending
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("end", ["resume_writing", "connection_lost"])
+def test_a_writer_waits_while_the_socket_is_full(end: str) -> None:
+    async def main() -> None:
+        stream = _AsyncioStream(Lease())
+        stream.connection_made(transport := Mock(asyncio.Transport))
+        stream.pause_writing()
+        writing = asyncio.create_task(stream.write(b"body"))
+        await asyncio.sleep(0)
+        transport.write.assert_called_once_with(b"body")
+        assert not writing.done()
+        if end == "resume_writing":
+            stream.resume_writing()
+        else:
+            stream.connection_lost(None)
+        await writing
+
+    asyncio.run(main())
