@@ -1,9 +1,14 @@
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from .support import Driver, VirtualClock
 
 pytest_plugins = ["maps_data_registry.emulator.pytest_plugin"]
+
+# A shell starts background jobs with SIGINT ignored, and so would be all that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Machines differ in speed and are shared: how long an example takes says nothing about the code.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
