@@ -19,7 +19,7 @@ from .failures import failure_of
 from .incoming import MAX_REPLY_BYTES, Incoming
 from .origin import origin_of, origin_text
 from .secrecy import Mask
-from .transports import CallersTransport, OwnTransports, Transports
+from .transports import CallersTransport, OwnTransports
 
 DEADLINE = "deadline"
 """The request extension that says when a request must be over, on `time.monotonic`."""
@@ -55,7 +55,7 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._max_reply_bytes = max_reply_bytes
         self._where = origin_text(self._origin)
         self._mask = Mask()
-        self._transports: Transports
+        self._transports: OwnTransports | CallersTransport
         if inner is not None:
             self._transports = CallersTransport(inner)
             return

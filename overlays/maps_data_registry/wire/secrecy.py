@@ -110,7 +110,8 @@ def _masked(text: bytes, forms: tuple[bytes, ...]) -> bytes:
     plain, starts = text.lower(), cast("Sequence[int]", range(len(text) + 1))
     found: list[tuple[int, int]] = []
     for _ in range(1 + _ROUNDS):
-        found += [(starts[start], starts[stop]) for form in forms for start, stop in _spans(plain, form)]
+        spans = (match.span() for form in forms for match in re.finditer(re.escape(form), plain))
+        found += [(starts[start], starts[stop]) for start, stop in spans]
         if not _ESCAPE.search(plain):
             break
         plain, origins = _unescaped(plain)
@@ -132,10 +133,3 @@ def _unescaped(text: bytes) -> tuple[bytes, list[int]]:
         plain += text[end : escape.start()] + resolved
         end = escape.end()
     return bytes(plain + text[end:]), [*origins, *range(end, len(text) + 1)]
-
-
-def _spans(text: bytes, part: bytes) -> Iterator[tuple[int, int]]:
-    start = text.find(part)
-    while start >= 0:
-        yield start, start + len(part)
-        start = text.find(part, start + len(part))

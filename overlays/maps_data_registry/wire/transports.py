@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -20,24 +20,11 @@ KEEP_ALIVE = 300.0
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE)
 
 
-class Transports(Protocol):
-    """Lends a transport for one request, which must be over at `deadline`, on `time.monotonic`."""
-
-    def lend(self, deadline: float) -> contextlib.AbstractContextManager[httpx.BaseTransport]:
-        """A transport for the sync client."""
-
-    def lend_async(self, deadline: float) -> contextlib.AbstractAsyncContextManager[httpx.AsyncBaseTransport]:
-        """A transport for the async client."""
-
-    def close(self) -> None:
-        """Close the sync side's connections of this process."""
-
-    async def aclose(self) -> None:
-        """Close the async side's connections of this event loop."""
-
-
 class OwnTransports:
-    """Free lists of `httpx.HTTPTransport` and `httpx.AsyncHTTPTransport`."""
+    """Free lists of `httpx.HTTPTransport` and `httpx.AsyncHTTPTransport`.
+
+    A transport is lent for one request, which must be over at the deadline, on `time.monotonic`.
+    """
 
     def __init__(self, **settings: Any) -> None:
         self._settings = settings
