@@ -4,11 +4,13 @@ import ast
 import asyncio
 import contextlib
 import inspect
+import io
 import os
 import re
 import socket
 import subprocess
 import sys
+import tokenize
 import tomllib
 import urllib.request
 from collections.abc import Iterator
@@ -117,6 +119,35 @@ def test_what_it_installs_is_there() -> None:
     assert {extra for extra in project["optional-dependencies"] if f"`{extra}`" not in README} == set()
     for script in re.findall(r"^(scripts/\w+) ", "".join(SHELL), re.MULTILINE):
         assert os.access(ROOT / script, os.X_OK)
+
+
+def code_lines(path: Path) -> int:
+    """The lines of a file that are neither blank nor comment nor docstring."""
+    source = path.read_text(encoding="utf-8")
+    nothing = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type not in nothing]
+    texts = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr)]
+    docstrings = {
+        line
+        for node in texts
+        if isinstance(node.value, ast.Constant)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    return len({line for token in tokens for line in range(token.start[0], token.end[0] + 1)} - docstrings)
+
+
+def test_it_says_how_thin_it_is() -> None:
+    said = re.search(
+        r"core of `overlays/` has some ([\d,]+) lines.*?the extras have another ([\d,]+)", README, re.DOTALL
+    )
+    assert said
+    package = ROOT / "overlays" / "maps_data_registry"
+    counted = {True: 0, False: 0}
+    for path in package.rglob("*.py"):
+        counted[path.relative_to(package).parts[0] in {"cli", "emulator", "airflow"}] += code_lines(path)
+    assert [round(counted[is_extra], -2) for is_extra in (False, True)] == [
+        int(n.replace(",", "")) for n in said.groups()
+    ]
 
 
 def test_its_links_lead_somewhere() -> None:
