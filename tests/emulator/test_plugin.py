@@ -34,7 +34,7 @@ def test_marker(data_registry_emulator):
 @pytest.mark.slow
 def test_plugin(tmp_path: Path) -> None:
     (tmp_path / "test_suite.py").write_text(SUITE)
-    options = ["-q", "-n2", "--strict-markers", "-Werror", "-pno:cacheprovider", "-pno:schemathesis"]
+    options = ["-q", "-n2", "--strict-markers", "-Werror", "-pno:cacheprovider", "-pno:schemathesis", "-pno:anyio"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, text=True, check=False
     )
