@@ -1,8 +1,10 @@
 """A connection under asyncio, step by step: what sockets do rarely, or too soon to be caught."""
 
 import asyncio
-from unittest.mock import Mock
+import ssl
+from unittest.mock import AsyncMock, Mock
 
+import httpcore
 import pytest
 
 from maps_data_registry.wire.sockets import Lease, _AsyncioStream, _time_out
@@ -17,6 +19,19 @@ def test_a_timer_that_comes_too_late_changes_nothing() -> None:
         assert done.result() is None
         with pytest.raises(TimeoutError):
             await pending
+
+    asyncio.run(main())
+
+
+def test_tls_in_tls_that_is_closed_during_its_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11 fails with a TypeError then."""
+
+    async def main() -> None:
+        stream = _AsyncioStream(Lease())
+        stream.connection_made(Mock(asyncio.Transport))
+        monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", AsyncMock(side_effect=TypeError))
+        with pytest.raises(httpcore.ConnectError, match="closed during the TLS handshake"):
+            await stream.start_tls(ssl.create_default_context())
 
     asyncio.run(main())
 
