@@ -3,7 +3,7 @@
 Each figure comes from a process of its own against the same stub server (bench_server.py). The peers of a case take
 turns, round by round; figures are medians over the rounds, ratios are medians of each round's ratio.
 
-    .venv/bin/python scripts/bench.py --write     after scripts/setup, on a machine that does nothing else; 12 minutes
+    .venv/bin/python scripts/bench.py --write     after scripts/setup, on a machine that does nothing else; 15 minutes
 
 writes scripts/bench.md and scripts/bench.svg, and prints the lines for the README.
 """
