@@ -15,13 +15,13 @@ from maps_data_registry.emulator import Namespace
 from .conftest import posix
 from .terminal import KEY, Server
 
-KILLS = 10
+KILLS = 50
 OPERATIONS = 400
 
 
 @posix
 @pytest.mark.slow
-def test_killed_again_and_again(emulator: Namespace, server: Server, tmp_path: Path) -> None:
+def test_killed_fifty_times(emulator: Namespace, server: Server, tmp_path: Path) -> None:
     chance = random.Random(11)
     results, errors = tmp_path / "results.jsonl", tmp_path / "errors"
     scenarios = ["completes polls=1 retry_after=0", "fails polls=2 retry_after=0"]
