@@ -109,6 +109,7 @@ def test_scenarios_and_options_are_listed(run: Run, arguments: tuple[str, ...]) 
     [
         ("nix", f"scenario: unknown scenario 'nix', choose from {', '.join(NAMES)}"),
         ("fails poll=1", f"poll: unknown option, choose from {', '.join(OPTIONS)}"),
+        ("fails names=1", "names: unknown option, "),
         ("fails \x1b[2J=1", r"'\x1b[2J': unknown option, "),
         ("fails polls=é", "polls: "),
         ('"', "scenario: "),

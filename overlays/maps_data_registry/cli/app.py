@@ -12,7 +12,7 @@ import typer
 
 from . import emulator_command
 from .exit_codes import Exit
-from .options import Options, parse_duration, parse_positive, parse_timeout, parsed_option
+from .options import Options, is_given, parse_duration, parse_positive, parse_timeout, parsed_option
 from .shell import quoted
 from .streams import STANDARD_OUTPUT, OutputClosed, discard_output, prepare, write_note
 
@@ -149,8 +149,7 @@ def _command_line(ctx: typer.Context, left_out: set[str], operations: Sequence[s
     words = ctx.command_path.split()
     for parameter in ctx.command.params:
         name = str(parameter.name)
-        source = ctx.get_parameter_source(name)
-        if name not in left_out and source is not None and source.name == "COMMANDLINE":
+        if name not in left_out and is_given(ctx, name):
             value = ctx.params[name]
             words += [parameter.opts[0]] if value is True else [parameter.opts[0], _text(value)]
     return quoted([*words, *operations])

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .options import is_given
 from .streams import OutputClosed, write_note, write_result
 
 SCENARIO = 'a name and its options, such as "fails polls=3 retry_after=2"; ? lists them all.'
@@ -82,8 +83,7 @@ def _serve(host: str, port: int, scenario: str, quiet: bool) -> None:
 def _refuse_options(ctx: typer.Context) -> None:
     from .inputs import UsageError
 
-    given = [name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
-    if given:
+    if given := [name for name in ctx.params if is_given(ctx, name)]:
         raise UsageError(f"--{given[0]} is for running an emulator: {ctx.invoked_subcommand} does not take it")
 
 

@@ -46,7 +46,7 @@ class LiveTable(Output):
     ) -> None:
         super().__init__(ids, as_json=as_json, clock=clock)
         self._start = self.now()
-        self._ended_before = 0  # operations that had ended before
+        self._ended_before = 0
         self._known_ids = frozenset(ids)
         self._messages: list[Text] = []
         self._results: list[str] = []

@@ -24,6 +24,12 @@ def parsed_option(parse: Callable[[str], Any], metavar: str, **settings: Any) ->
     return typer.Option(parser=parser, metavar=metavar, **settings)
 
 
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Whether a parameter's value comes from the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def one_of(*choices: str, **settings: Any) -> Any:
     """An option with one of those values."""
 

@@ -107,7 +107,8 @@ def _text(value: object) -> str:
 
 
 def _problem(error: ErrorDetails) -> str:
-    where = ".".join(map(str, error["loc"])).removeprefix("name") or "scenario"
+    where = ".".join(map(str, error["loc"]))
+    where = "scenario" if where in {"", "name"} else where
     if error["type"] == "extra_forbidden":
         name = where if where.isidentifier() else repr(where)
         return f"{name[:40]}: unknown option, choose from {', '.join(OPTIONS)}"
