@@ -7,9 +7,14 @@ import json
 import os
 import signal
 import sys
+from importlib import import_module
 from typing import Any
 
 from maps_data_registry.cli import main
+
+for name in ("cli.app", "cli.commands", "cli.live_table", "polling.many", "wire.sockets"):  # loaded on first use
+    import_module(f"maps_data_registry.{name}")
+import_module("anyio._backends._asyncio")
 
 
 def child(argv: list[str], env: dict[str, str], stdin: str, stdout: str, stderr: str) -> int:

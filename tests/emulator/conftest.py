@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
@@ -7,6 +8,10 @@ from maps_data_registry.emulator import Namespace
 from maps_data_registry_contract import API_VERSION
 
 TLS = httpx.create_ssl_context()  # not used, but httpx would make one for each client, and nothing takes longer
+request = partial(httpx.request, verify=TLS)
+get = partial(request, "GET")
+post = partial(request, "POST")
+put = partial(request, "PUT")
 KEY = "marker-secret-0123456789"
 
 

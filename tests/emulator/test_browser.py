@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from maps_data_registry.emulator import Emulator, Namespace, Operation
 from maps_data_registry_contract import API_VERSION
 
 from .browser import Browser, browser, needs_chromium
-from .conftest import KEY
+from .conftest import KEY, get
 
 pytestmark = [pytest.mark.slow, needs_chromium, pytest.mark.data_registry_emulator(virtual_time=True)]
 
@@ -44,7 +43,7 @@ def operation(emulator: Namespace) -> Operation:
 
 
 def poll(emulator: Namespace, operation: Operation) -> None:
-    httpx.get(operation.location, headers={"subscription-key": KEY}, params={"api-version": API_VERSION})
+    get(operation.location, headers={"subscription-key": KEY}, params={"api-version": API_VERSION})
     emulator.advance(2)
 
 

@@ -19,7 +19,7 @@ from maps_data_registry.cli import main
 from maps_data_registry.emulator import NAMES, OPTIONS, Emulator, Namespace
 from maps_data_registry_contract import API_VERSION
 
-from .conftest import KEY
+from .conftest import KEY, request
 
 
 @frozen
@@ -73,7 +73,7 @@ def test_it_shows_how_to_start_an_operation_and_each_request(run: Run) -> None:
         words = shlex.split(curl)
         method, headers = words[words.index("-X") + 1], [words[at + 1] for at, word in enumerate(words) if word == "-H"]
         path = httpx.URL(words[-1]).raw_path.decode()
-        reply = httpx.request(method, emulator.url + path, headers=dict(header.split(": ") for header in headers))
+        reply = request(method, emulator.url + path, headers=dict(header.split(": ") for header in headers))
         assert reply.status_code == 201
         assert [str(operation.scenario) for operation in emulator.operations.values()] == ["fails polls=3"] * 2
 

@@ -11,7 +11,7 @@ from maps_data_registry.emulator import Namespace
 from maps_data_registry.emulator.limits import MAX_BODY
 from maps_data_registry_contract import API_VERSION
 
-from .conftest import KEY
+from .conftest import KEY, TLS, get, post
 
 
 class Tags(HTMLParser):
@@ -83,8 +83,8 @@ def test_page_of_an_emulator_where_nothing_happened(http: httpx.Client, emulator
 
 def test_root_links_to_namespaces(emulator: Namespace) -> None:
     root, _, name = emulator.url.partition("namespaces/")
-    assert f"href='/namespaces/{name}/'" in httpx.get(root).text
-    assert httpx.get(emulator.url, follow_redirects=True).url == f"{emulator.url}/"
+    assert f"href='/namespaces/{name}/'" in get(root).text
+    assert get(emulator.url, follow_redirects=True).url == f"{emulator.url}/"
 
 
 def test_filter(http: httpx.Client, emulator: Namespace) -> None:
@@ -103,7 +103,7 @@ def test_filter(http: httpx.Client, emulator: Namespace) -> None:
 
 
 def test_start_and_clear_without_a_script(emulator: Namespace) -> None:
-    with httpx.Client(base_url=emulator.url, follow_redirects=True) as page:
+    with httpx.Client(base_url=emulator.url, follow_redirects=True, verify=TLS) as page:
         origin = {"origin": str(page.base_url.join("/")).rstrip("/")}
         started = page.post("/start", data={"scenario": "fails polls=0"}, headers=origin)
         assert (started.status_code, str(started.url)) == (200, f"{emulator.url}/")
@@ -118,7 +118,7 @@ def test_start_and_clear_without_a_script(emulator: Namespace) -> None:
 
 @pytest.mark.parametrize("scenario", ["nix <b>", "fails poll=1"])
 def test_a_bad_scenario_is_refused_on_the_page(emulator: Namespace, scenario: str) -> None:
-    refused = httpx.post(f"{emulator.url}/start", data={"scenario": scenario})
+    refused = post(f"{emulator.url}/start", data={"scenario": scenario})
     assert refused.status_code == 400
     assert "choose from" in refused.text
     assert f'value="{escape(scenario)}"' in refused.text
@@ -129,8 +129,8 @@ def test_a_bad_scenario_is_refused_on_the_page(emulator: Namespace, scenario: st
 def test_a_form_of_another_site_is_refused(emulator: Namespace, action: str) -> None:
     operation = emulator.start_operation()
     for origin in ("https://elsewhere.test", "null"):
-        assert httpx.post(f"{emulator.url}/{action}", headers={"origin": origin}).status_code == 403
-    assert httpx.post(f"{emulator.url}/{action}", content=b"x" * (MAX_BODY + 1)).status_code == 413
+        assert post(f"{emulator.url}/{action}", headers={"origin": origin}).status_code == 403
+    assert post(f"{emulator.url}/{action}", content=b"x" * (MAX_BODY + 1)).status_code == 413
     assert list(emulator.operations.values()) == [operation]
 
 
@@ -152,4 +152,4 @@ def test_nothing_on_the_page_runs_that_the_policy_forbids(http: httpx.Client, em
         if tag == "script":
             assert attributes["src"] == "/page.js"
     for name in ("page.js", "page.css"):
-        assert httpx.get(httpx.URL(emulator.url).join(f"/{name}")).text
+        assert get(httpx.URL(emulator.url).join(f"/{name}")).text

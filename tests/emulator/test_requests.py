@@ -13,7 +13,7 @@ from maps_data_registry.emulator import NAMES, OPTIONS, Emulator, Namespace, Sce
 from maps_data_registry_contract import API_VERSION, GET_OPERATION
 from maps_data_registry_contract import Operation as ContractOperation
 
-from .conftest import KEY, TLS
+from .conftest import KEY, TLS, get, put, request
 
 SPEC = Path(__file__).parents[2] / "spec"
 ID = "0522b4fe-0539-4c6c-ba70-e35ec865d8e2"
@@ -177,7 +177,7 @@ def refused(emulator: Namespace, change: dict[str, Any]) -> httpx.Response:
     """The reply to a good request with one thing changed."""
     method = change.get("method", "GET")
     url = change.get("url") or (f"/dataRegistries/{ID}" if method == "PUT" else UNKNOWN)
-    return httpx.request(
+    return request(
         method,
         emulator.url + url,
         headers=_changed({"subscription-key": KEY}, change.get("headers")),
@@ -203,7 +203,7 @@ def _changed(usual: dict[str, str], change: Any) -> Any:
 )
 def test_schemes(emulator: Namespace, headers: dict[str, str], scheme: str) -> None:
     def ask() -> int:
-        return httpx.get(emulator.start_operation().location, headers=headers, params=VERSION).status_code
+        return get(emulator.start_operation().location, headers=headers, params=VERSION).status_code
 
     assert ask() == 200
     emulator.credentials = {"another"}
@@ -214,8 +214,8 @@ def test_schemes(emulator: Namespace, headers: dict[str, str], scheme: str) -> N
     assert [entry.scheme for entry in journal] == [scheme] * 3
     assert len({entry.credential for entry in journal}) == 1
     assert KEY not in repr(journal)
-    assert KEY not in httpx.get(f"{emulator.url}/journal").text
-    assert KEY not in httpx.get(f"{emulator.url}/").text
+    assert KEY not in get(f"{emulator.url}/journal").text
+    assert KEY not in get(f"{emulator.url}/").text
 
 
 @pytest.mark.data_registry_emulator(virtual_time=True)
@@ -229,7 +229,7 @@ def test_journal_records_the_pauses_and_early_polls(http: httpx.Client, emulator
     assert [entry.early for entry in journal] == [False, False, True]
     assert [entry.pause for entry in journal] == [10, 10, 0]
     assert [entry.outcome for entry in journal] == ["Running", "Running", "Completed"]
-    told = httpx.get(f"{emulator.url}/journal").json()
+    told = get(f"{emulator.url}/journal").json()
     assert [entry["poll"] for entry in told["entries"]] == [1, 2, 3, None]
     assert [operation["outcome"] for operation in told["operations"]] == ["Completed"]
 
@@ -240,7 +240,7 @@ def test_namespaces_share_nothing(emulator: Namespace, data_registry_emulator_se
     operation = emulator.start_operation()
     elsewhere = operation.location.replace(emulator.url, other.url)
     for url, status in ((elsewhere, 404), (operation.location, 200)):
-        assert httpx.get(url, headers={"subscription-key": KEY}, params=VERSION).status_code == status
+        assert get(url, headers={"subscription-key": KEY}, params=VERSION).status_code == status
     assert [entry.status for entry in other.journal()] == [404]
     assert [entry.status for entry in emulator.journal()] == [200]
 
@@ -248,14 +248,14 @@ def test_namespaces_share_nothing(emulator: Namespace, data_registry_emulator_se
 def test_a_namespace_comes_to_be_with_its_first_operation(data_registry_emulator_server: Emulator) -> None:
     url = f"{data_registry_emulator_server.url}/namespaces/out-of-nothing"
     key = {"subscription-key": KEY}
-    assert httpx.get(f"{url}/journal").json()["entries"] == []
-    assert httpx.get(url + UNKNOWN, headers=key, params=VERSION).status_code == 404
-    assert httpx.put(f"{url}/dataRegistries/x", headers=key, params=VERSION).status_code == 400
-    assert httpx.get(f"{url}/").status_code == 200
+    assert get(f"{url}/journal").json()["entries"] == []
+    assert get(url + UNKNOWN, headers=key, params=VERSION).status_code == 404
+    assert put(f"{url}/dataRegistries/x", headers=key, params=VERSION).status_code == 400
+    assert get(f"{url}/").status_code == 200
     assert "out-of-nothing" not in data_registry_emulator_server.namespaces
-    assert httpx.put(f"{url}/dataRegistries/{ID}", headers=key, params=VERSION).status_code == 201
+    assert put(f"{url}/dataRegistries/{ID}", headers=key, params=VERSION).status_code == 201
     assert data_registry_emulator_server.namespaces["out-of-nothing"].url == url
-    assert len(httpx.get(f"{url}/journal").json()["entries"]) == 1
+    assert len(get(f"{url}/journal").json()["entries"]) == 1
 
 
 def test_journal_is_cleared_with_what_has_ended(http: httpx.Client, emulator: Namespace) -> None:
@@ -277,8 +277,8 @@ def test_journal_is_cleared_with_what_has_ended(http: httpx.Client, emulator: Na
 )
 def test_no_credential_is_in_the_journal(emulator: Namespace, headers: dict[str, str]) -> None:
     for path in (f"/{KEY}", f"/x{KEY}y%2Fz", f"/dataRegistries/{KEY}?key={KEY}"):
-        httpx.get(emulator.url + path, headers=headers, params={"api-version": KEY})
-    assert KEY not in httpx.get(f"{emulator.url}/journal").text
+        get(emulator.url + path, headers=headers, params={"api-version": KEY})
+    assert KEY not in get(f"{emulator.url}/journal").text
     assert KEY not in "".join(map(str, emulator.journal()))
     assert all("***" in entry.path for entry in emulator.journal())
 
@@ -315,7 +315,7 @@ def test_elsewhere_than_on_loopback_it_answers_to_every_name() -> None:
 )
 def test_on_loopback_another_host_is_refused(emulator: Namespace, host: str, status: int) -> None:
     for path in ("/", "/journal", UNKNOWN):
-        reply = httpx.get(emulator.url + path, headers={"host": host, "subscription-key": KEY}, params=VERSION)
+        reply = get(emulator.url + path, headers={"host": host, "subscription-key": KEY}, params=VERSION)
         expected = 404 if path == UNKNOWN and status == 200 else status
         assert reply.status_code == expected
     assert len(emulator.journal()) == (status == 200)
@@ -337,17 +337,17 @@ def test_an_operation_of_the_contract_without_a_behaviour(
     monkeypatch.setattr(app, "OPERATIONS", [contract, GET_OPERATION])
     with Emulator() as emulator:
         url = emulator.url + path
-        reply = httpx.request(contract.method, url, headers={"subscription-key": KEY}, params=VERSION)
+        reply = request(contract.method, url, headers={"subscription-key": KEY}, params=VERSION)
         assert (reply.status_code, reply.headers["x-ms-error-code"]) == (501, "NotImplemented")
         assert contract.id in reply.json()["error"]["message"]
-        assert httpx.request(contract.method, url, params=VERSION).status_code == 401
+        assert request(contract.method, url, params=VERSION).status_code == 401
         assert [entry.outcome for entry in emulator.journal()] == ["NotImplemented", "Unauthorized"]
-        known = httpx.get(emulator.start_operation().location, headers={"subscription-key": KEY}, params=VERSION)
+        known = get(emulator.start_operation().location, headers={"subscription-key": KEY}, params=VERSION)
         assert known.status_code == 200
 
 
 def test_health(data_registry_emulator_server: Emulator) -> None:
-    assert httpx.get(f"{data_registry_emulator_server.url}/health").json() == {"status": "ok"}
+    assert get(f"{data_registry_emulator_server.url}/health").json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize(

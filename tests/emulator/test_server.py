@@ -17,7 +17,7 @@ from maps_data_registry import emulator
 from maps_data_registry.emulator import Emulator, limits, serve, server
 from maps_data_registry_contract import API_VERSION
 
-from .conftest import KEY
+from .conftest import KEY, TLS, get, put
 
 EXTRA = r"\Athe emulator is an extra: pip install 'maps-data-registry\[emulator\]'\Z"
 PROGRAM = """
@@ -30,11 +30,11 @@ def test_with_leaves_nothing_behind() -> None:
     before = threading.active_count()
     with Emulator() as emulator:
         assert emulator.url == f"http://127.0.0.1:{emulator.port}"
-        with httpx.Client() as client:  # whose connection stays open
+        with httpx.Client(verify=TLS) as client:  # whose connection stays open
             assert client.get(f"{emulator.url}/health").status_code == 200
             emulator.__exit__()
             with pytest.raises(httpx.ConnectError):
-                httpx.get(f"{emulator.url}/health")
+                get(f"{emulator.url}/health")
         assert threading.active_count() == before
         emulator.__enter__()  # again, on the same port
 
@@ -129,8 +129,8 @@ def test_requests_are_reported() -> None:
     with Emulator(on_request=lambda entry: lines.append(str(entry)), virtual_time=True) as emulator:
         operation = emulator.start_operation("throttled retry_after=10")
         for _ in range(2):
-            httpx.get(operation.location, headers={"subscription-key": KEY}, params={"api-version": API_VERSION})
-        httpx.put(f"{emulator.namespace('x').url}/%1b[2J")
+            get(operation.location, headers={"subscription-key": KEY}, params={"api-version": API_VERSION})
+        put(f"{emulator.namespace('x').url}/%1b[2J")
     path = operation.location.removeprefix(emulator.url)
     assert lines == [
         f"     0.00 s  GET    {path}  429 throttled, Retry-After: 10",
@@ -151,7 +151,7 @@ def test_ipv6_loopback() -> None:
         pytest.skip("this machine has no IPv6 loopback")
     with Emulator(host="::1") as emulator:
         assert emulator.url.startswith("http://[::1]:")
-        assert httpx.get(f"{emulator.url}/health").status_code == 200
+        assert get(f"{emulator.url}/health").status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -160,7 +160,7 @@ def test_serve_ends_with_a_signal(number: signal.Signals) -> None:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         process.stdout.close()  # it goes on without a reader
-        assert httpx.get(f"{url}/health").status_code == 200
+        assert get(f"{url}/health").status_code == 200
         process.send_signal(number)
         assert process.wait(timeout=10) == 0
 
@@ -171,7 +171,7 @@ def test_serve_puts_the_signal_handlers_back(capsys: pytest.CaptureFixture[str])
 
     def on_ready(url: str) -> None:
         seen.append(url)
-        assert httpx.get(f"{url}/health").status_code == 200
+        assert get(f"{url}/health").status_code == 200
         os.kill(os.getpid(), signal.SIGTERM)
         raise BrokenPipeError
 

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import LIBRARIES
+
 from .support import Many, run_virtually
 
 Run = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 
-@pytest.fixture(params=["sync", "asyncio", "trio"])
+@pytest.fixture(params=LIBRARIES)
 def many(request: pytest.FixtureRequest) -> Many:
     """The functions under test: the sync one, and the async one under either library."""
     return Many(request.param)

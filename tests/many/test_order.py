@@ -14,6 +14,7 @@ from tests.support import reply, running
 from .support import STEADY, Many, Service, after, name_of, names, number_of
 
 
+@pytest.mark.no_cover
 def test_no_poll_is_early_and_none_come_in_a_burst(many: Many) -> None:
     service = Service(after(3, retry_after="5"), latency=0.02)
     outcomes = many.outcomes(service, names(150), concurrency=150)
@@ -59,6 +60,7 @@ def test_those_due_at_the_same_time_keep_their_order(many: Many) -> None:
     assert {moment for moment, _ in service.polled} == {0, 10, 20}
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("concurrency", [1, 7, 50])
 def test_no_more_in_flight_than_allowed(many: Many, concurrency: int) -> None:
     service = Service(after(2, retry_after="0"), latency=1)

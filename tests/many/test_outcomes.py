@@ -70,6 +70,7 @@ def test_the_same_operation_twice(many: Many) -> None:
     assert len({outcome.operation for outcome in outcomes}) == 2
 
 
+@pytest.mark.no_cover
 def test_hundreds_in_flight(many: Many) -> None:
     service = Service(after(1, retry_after="5"), latency=0.1)
     outcomes = many.outcomes(service, names(300), concurrency=10_000)

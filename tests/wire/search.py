@@ -2,11 +2,13 @@
 
 import base64
 import binascii
+import contextlib
 import html
 import pickle
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from types import TracebackType
 from urllib.parse import unquote
 
@@ -78,12 +80,17 @@ def _decoded(text: str) -> Iterator[str]:
 
 def _base64(text: str) -> Iterator[str]:
     for digits in re.findall(r"(?a)[\w+/-]{12,}", text.replace("\\n", "").replace("\n", "")):
-        for start in range(4):
-            part = digits[start:].replace("-", "+").replace("_", "/")
-            try:
-                yield base64.b64decode(part + "=" * (-len(part) % 4)).decode("latin-1")
-            except binascii.Error:  # not even the right length
-                continue
+        yield from _of_digits(digits)
+
+
+@lru_cache(maxsize=10_000)  # most of them are the paths of the same files
+def _of_digits(digits: str) -> list[str]:
+    found = []
+    for start in range(4):
+        part = digits[start:].replace("-", "+").replace("_", "/")
+        with contextlib.suppress(binascii.Error):  # not even the right length
+            found.append(base64.b64decode(part + "=" * (-len(part) % 4)).decode("latin-1"))
+    return found
 
 
 _DECODERS: list[Callable[[str], str]] = [
