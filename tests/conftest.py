@@ -22,10 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("no_cover")
 
 
-# Coverage looks at the first two only: the others run the same cases through the same lines.
-MORE = pytest.mark.no_cover
-LIBRARIES = ["sync", "asyncio", pytest.param("trio", marks=MORE)]
-MANY = [pytest.param(f"many-{library}", marks=MORE) for library in ("sync", "asyncio", "trio")]
+# The inner loop runs a case in the first two; the others, which should agree with them, are for scripts/test.
+LIBRARIES = ["sync", "asyncio", pytest.param("trio", marks=pytest.mark.slow)]
+MANY = [pytest.param(f"many-{library}", marks=pytest.mark.slow) for library in ("sync", "asyncio", "trio")]
 
 
 @pytest.fixture(params=LIBRARIES)

@@ -409,7 +409,7 @@ def test_fifty_threads_with_one_expired_token_refresh_it_once() -> None:
     assert len(issuer.calls) == 2
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("kind", [Async, WithInfo])
 @pytest.mark.parametrize("answer", [OK, REFUSED], ids=["expired", "revoked"])

@@ -38,7 +38,7 @@ FATES = {
 }
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["sync", "asyncio", "trio"])
 def test_with_the_emulators_faults(data_registry_emulator: Namespace, library: str) -> None:
     emulator = data_registry_emulator

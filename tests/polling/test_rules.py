@@ -227,7 +227,7 @@ def test_rule_5_an_operation_that_vanishes_says_that_it_was_there(drive: Driver,
         drive.wait([running(retry_after="1"), httpx.Response(404)], clock=time.clock)
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 def test_rule_5_the_backoff_is_bounded(drive: Driver, time: VirtualClock) -> None:
     time.chance = 1.0
     policy = PollingPolicy(backoff=1, max_backoff=5, retries=2000, min_interval=0)

@@ -57,7 +57,7 @@ def all_time_out(client: Callable[[], AuthenticatedClient], **options: Any) -> N
     assert time.monotonic() - begin < PATIENCE
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("part", SLOW)
 def test_a_drip_does_not_outlive_the_timeout(part: str) -> None:
     with serve(SLOW[part]) as wire:
