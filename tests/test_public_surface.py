@@ -11,6 +11,7 @@ import pytest
 
 import maps_data_registry
 from maps_data_registry import connection
+from maps_data_registry.emulator import Namespace
 
 
 def test_all_is_sorted() -> None:
@@ -93,6 +94,18 @@ def test_the_import_is_light() -> None:
 )
 def test_a_name_loads_what_it_needs_and_no_more(statement: str, absent: set[str]) -> None:
     assert not absent & modules_after(statement)
+
+
+def test_a_whole_sync_wait_does_without_an_event_loop(data_registry_emulator: Namespace) -> None:
+    operation = data_registry_emulator.start_operation("completes polls=0")
+    wait = f"""
+import sys
+sys.modules["trio"] = None  # which httpcore loads where it is installed
+from maps_data_registry import SubscriptionKey, connect, wait_for_operation
+with connect(base_url={data_registry_emulator.url!r}, credential=SubscriptionKey("any-key")) as client:
+    assert wait_for_operation(client, {operation.id!r}).status == "Completed"
+"""
+    assert "asyncio" not in modules_after(wait)
 
 
 @pytest.mark.parametrize(

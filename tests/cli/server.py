@@ -12,7 +12,7 @@ from typing import Any
 
 from maps_data_registry.cli import main
 
-for name in ("cli.app", "cli.commands", "cli.live_table", "polling.many", "wire.sockets"):  # loaded on first use
+for name in ("cli.app", "cli.commands", "cli.live_table", "polling.many", "wire.async_sockets"):  # loaded on first use
     import_module(f"maps_data_registry.{name}")
 import_module("anyio._backends._asyncio")
 

@@ -7,7 +7,8 @@ from unittest.mock import AsyncMock, Mock
 import httpcore
 import pytest
 
-from maps_data_registry.wire.sockets import Lease, _AsyncioStream, _time_out
+from maps_data_registry.wire.async_sockets import _AsyncioStream, _time_out
+from maps_data_registry.wire.sockets import Lease
 
 
 def test_a_timer_that_comes_too_late_changes_nothing() -> None:

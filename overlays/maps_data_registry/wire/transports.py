@@ -91,7 +91,8 @@ class OwnTransports:
         return transport, lease
 
     def _build_async(self, is_asyncio: bool) -> tuple[httpx.AsyncHTTPTransport, Any]:
-        from .sockets import AsyncioSockets, Lease, TrioSockets
+        from .async_sockets import AsyncioSockets, TrioSockets  # and with them asyncio
+        from .sockets import Lease
 
         transport, lease = httpx.AsyncHTTPTransport(limits=_LIMITS, **self._settings), Lease()
         _set_backend(transport, AsyncioSockets(lease) if is_asyncio else TrioSockets(lease))
