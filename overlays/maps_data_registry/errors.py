@@ -19,6 +19,7 @@ Messages are one line, name the operation and the next step, and hold no credent
 
 import copyreg
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Self
 
 import httpx
@@ -92,9 +93,7 @@ class _ErrorTree(DataRegistryError):
     @property
     def tree(self) -> str:
         """The error, its details and its inner errors as an indented tree, a line each; "" if there is none."""
-        return (
-            "\n".join(line for line, _ in zip(_tree(self.error), range(_MAX_LINES), strict=False)) if self.error else ""
-        )
+        return "\n".join(islice(_tree(self.error), _MAX_LINES)) if self.error else ""
 
 
 class OperationFailed(_ErrorTree):
@@ -178,8 +177,8 @@ class ServiceUnreachable(DataRegistryError, httpx.TransportError):
 
     advice = RESUME
 
-    def __init__(self, error: httpx.RequestError, advice: str = RESUME) -> None:
-        self.advice = advice
+    def __init__(self, error: httpx.RequestError) -> None:
+        self.__cause__ = error
         super().__init__(f"no reply from {error}" if str(error) else f"no reply: {type(error).__name__}")
         self._request = None  # httpx would keep the request here, and with it the credential
 
@@ -192,14 +191,10 @@ class InvalidResponse(DataRegistryError):
 
     advice = "check whether something between this machine and the service answers in its place"
 
-    def __init__(
-        self, fault: str, *, status_code: int, headers: httpx.Headers, body: bytes = b"", advice: str | None = None
-    ) -> None:
+    def __init__(self, fault: str, *, status_code: int, headers: httpx.Headers, body: bytes = b"") -> None:
         self.status_code = status_code
         self.headers = httpx.Headers(headers)
         self.excerpt = one_line(body[: 4 * MAX_TEXT].decode("utf-8", "replace"))
-        if advice is not None:
-            self.advice = advice
         super().__init__(f"HTTP {status_code}, but the reply cannot be read: {fault}")
 
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import logging
-import os
 import pickle
 import traceback
 from typing import Any
@@ -193,16 +192,23 @@ def test_connect_refuses_the_rest(credential: Any, said: str) -> None:
     assert KEY not in locals_of_the_package(caught.value)
 
 
+def only(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    """Set these of the variables that hold credentials, and no others."""
+    for name in ("AZURE_MAPS_SUBSCRIPTION_KEY", "AZURE_MAPS_SAS_TOKEN", "AZURE_MAPS_CLIENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
 def test_credentials_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert signed(credential_from_env({"AZURE_MAPS_SUBSCRIPTION_KEY": KEY}))["subscription-key"] == KEY
-    assert signed(credential_from_env({"AZURE_MAPS_SAS_TOKEN": GOOD}))["Authorization"] == f"jwt-sas {GOOD}"
-    entra = credential_from_env({"AZURE_MAPS_CLIENT_ID": ID}, scope="https://atlas.azure.us/.default")
+    only(monkeypatch, {"AZURE_MAPS_SAS_TOKEN": GOOD})
+    assert signed(credential_from_env())["Authorization"] == f"jwt-sas {GOOD}"
+    only(monkeypatch, {"AZURE_MAPS_CLIENT_ID": ID})
+    entra = credential_from_env(scope="https://atlas.azure.us/.default")
     assert isinstance(entra, EntraToken)
     assert entra._scope == "https://atlas.azure.us/.default"
-    for name in list(os.environ):
-        if name.startswith("AZURE_MAPS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AZURE_MAPS_SUBSCRIPTION_KEY", KEY)
+    only(monkeypatch, {"AZURE_MAPS_SUBSCRIPTION_KEY": KEY})
+    assert signed(credential_from_env())["subscription-key"] == KEY
     assert sent(None)["subscription-key"] == KEY
 
 
@@ -218,17 +224,21 @@ def test_credentials_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         ({"AZURE_MAPS_SUBSCRIPTION_KEY": f"{KEY}\n"}, "white space"),
     ],
 )
-def test_an_environment_that_is_not_clear(environment: dict[str, str], said: str) -> None:
+def test_an_environment_that_is_not_clear(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: str
+) -> None:
+    only(monkeypatch, environment)
     with pytest.raises(InvalidCredential, match=said) as caught:
-        credential_from_env(environment)
+        credential_from_env()
     assert KEY not in str(caught.value)
     assert KEY not in locals_of_the_package(caught.value)
 
 
 def test_entra_without_azure_identity_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "azure.identity", None)
+    only(monkeypatch, {"AZURE_MAPS_CLIENT_ID": ID})
     with pytest.raises(ImportError, match=r"maps-data-registry\[entra\]"):
-        credential_from_env({"AZURE_MAPS_CLIENT_ID": ID})
+        credential_from_env()
 
 
 def test_a_callers_own_httpx_auth_is_taken_as_it_is() -> None:

@@ -97,6 +97,7 @@ def test_thousands_in_flight(many: Many) -> None:
         ({"concurrency": True}, TypeError),
         ({"timeout": 0}, ValueError),
         ({"timeout": "60"}, TypeError),
+        ({"policy": {"interval": 1}}, TypeError),
         ({"operations": LOCATION}, TypeError),
         ({"operations": httpx.URL(LOCATION)}, TypeError),
         ({"operations": UUID(ID)}, TypeError),

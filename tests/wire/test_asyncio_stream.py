@@ -7,21 +7,8 @@ from unittest.mock import AsyncMock, Mock
 import httpcore
 import pytest
 
-from maps_data_registry.wire.async_sockets import _AsyncioStream, _time_out
+from maps_data_registry.wire.async_sockets import _AsyncioStream
 from maps_data_registry.wire.sockets import Lease
-
-
-def test_a_timer_that_comes_too_late_changes_nothing() -> None:
-    async def main() -> None:
-        done, pending = (asyncio.get_running_loop().create_future() for _ in range(2))
-        done.set_result(None)
-        _time_out(done)
-        _time_out(pending)
-        assert done.result() is None
-        with pytest.raises(TimeoutError):
-            await pending
-
-    asyncio.run(main())
 
 
 def test_tls_in_tls_that_is_closed_during_its_handshake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from maps_data_registry import SubscriptionKey, connect
 from maps_data_registry.wire import environment
 from maps_data_registry.wire.environment import default_ssl_context, proxy_of
 from maps_data_registry.wire.guard import Guard
+from maps_data_registry.wire.origin import origin_of, origin_text
 from tests.support import BASE_URL, KEY
 
 from .conftest import Certificates
@@ -23,6 +24,12 @@ from .proxies import http_proxy, socks5_proxy
 from .server import GOOD, sends, serve
 
 US = "https://us.atlas.microsoft.com"
+
+
+def named(url: str) -> str | None:
+    """The proxy for a URL, and where it was named."""
+    found = proxy_of(httpx.URL(url))
+    return f"{origin_text(origin_of(found[0].url))} ({found[1]})" if found else None
 
 
 @pytest.mark.parametrize(
@@ -54,13 +61,12 @@ def test_the_environments_proxy(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    found = proxy_of(httpx.URL(url))
-    assert (str(found) if found else None) == proxy
+    assert named(url) == proxy
 
 
 def test_a_proxy_that_the_system_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib.request.getproxies", lambda: {"https": "http://proxy.test:3128"})
-    assert str(proxy_of(httpx.URL(US))) == "http://proxy.test:3128 (the system's settings)"
+    assert named(US) == "http://proxy.test:3128 (the system's settings)"
 
 
 NO_PROXY_AT_ALL = [

@@ -86,7 +86,7 @@ class WaitForDataRegistryOperation(BaseOperator):
             error.advice, error.operation_id = next_step, event["operation_id"]
             error.last, error.polls = from_json(event["result"]), event["polls"]
             raise error
-        if event["status"] in PollingPolicy(**self.policy).failed:
+        if PollingPolicy(**self.policy).meaning_of(event["status"]) == "failed":
             failed = OperationFailed(LongRunningOperationResult.from_dict(event["result"]))
             failed.operation_id = event["operation_id"]
             self.log.error("%s", failed.tree)

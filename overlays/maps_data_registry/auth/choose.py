@@ -1,7 +1,6 @@
 """A credential by its shape, or out of the environment."""
 
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -48,36 +47,27 @@ def auth_of(credential: Any, account_client_id: str | None, scope: str) -> httpx
     raise InvalidCredential(f"{kind.__name__} is not a credential that this package knows")
 
 
-def credential_from_env(environ: Mapping[str, str] | None = None, *, scope: str = SCOPE) -> httpx.Auth:
+def credential_from_env(*, scope: str = SCOPE) -> httpx.Auth:
     """The credential that the environment names.
 
     `AZURE_MAPS_SUBSCRIPTION_KEY`, `AZURE_MAPS_SAS_TOKEN`, or `AZURE_MAPS_CLIENT_ID` (the Maps account's client id)
-    with azure-identity's default chain and *scope*. *environ* stands in for `os.environ`.
+    with azure-identity's default chain and *scope*.
 
     Raises:
         InvalidCredential: if none of the three is set, or more than one, or its value is not a valid header value.
         ImportError: for `AZURE_MAPS_CLIENT_ID` without azure-identity.
     """
-    environ = os.environ if environ is None else environ
-    found = [name for name in _VARIABLES if environ.get(name)]
+    found = [name for name in _VARIABLES if os.environ.get(name)]
     if len(found) != 1:
-        del environ
         names = ", ".join(_VARIABLES[:-1]) + " or " + _VARIABLES[-1]
         problem = f"{' and '.join(found)} are set" if found else "no credential in the environment"
         raise InvalidCredential(f"{problem}: set exactly one of {names}")
-    try:
-        if found[0] == "AZURE_MAPS_SUBSCRIPTION_KEY":
-            return SubscriptionKey(environ[found[0]])
-        if found[0] == "AZURE_MAPS_SAS_TOKEN":
-            return SasToken(environ[found[0]])
-        return _default_chain(environ[found[0]], scope)
-    finally:
-        del environ  # a traceback may show the arguments of its frames
-
-
-def _default_chain(account_client_id: str, scope: str) -> httpx.Auth:
+    if found[0] == "AZURE_MAPS_SUBSCRIPTION_KEY":
+        return SubscriptionKey(os.environ[found[0]])
+    if found[0] == "AZURE_MAPS_SAS_TOKEN":
+        return SasToken(os.environ[found[0]])
     try:
         from azure.identity import DefaultAzureCredential
     except ImportError as error:
         raise ImportError("AZURE_MAPS_CLIENT_ID needs: pip install 'maps-data-registry[entra]'") from error
-    return auth_of(DefaultAzureCredential(), account_client_id, scope)
+    return auth_of(DefaultAzureCredential(), os.environ[found[0]], scope)

@@ -91,68 +91,59 @@ class EntraToken(Credential):
         """Sign the request; once more with a new token after a 401."""
         if self._is_async:
             raise InvalidCredential("the credential is async: use it with the functions that end in _async")
-        self._refresh(request)
+        if (failure := self._refresh(request)) is not None:
+            raise failure
         serial = self._sign(request)
         response = yield request
         if response.status_code == 401:
-            try:
-                self._refresh(request, rejected=serial, claims=_claims(response))
-            except TokenUnavailable as error:
-                response.extensions[REFRESH_PROBLEM] = error.with_traceback(None)
+            response.extensions[REFRESH_PROBLEM] = self._refresh(request, serial, _claims(response))
             if self._sign(request) != serial:
                 yield request
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Sign the request; once more with a new token after a 401."""
-        await self._refresh_async(request)
+        if (failure := await self._refresh_async(request)) is not None:
+            raise failure
         serial = self._sign(request)
         response = yield request
         if response.status_code == 401:
-            try:
-                await self._refresh_async(request, rejected=serial, claims=_claims(response))
-            except TokenUnavailable as error:
-                response.extensions[REFRESH_PROBLEM] = error.with_traceback(None)
+            response.extensions[REFRESH_PROBLEM] = await self._refresh_async(request, serial, _claims(response))
             if self._sign(request) != serial:
                 yield request
 
-    def _refresh(self, request: httpx.Request, rejected: int | None = None, claims: str | None = None) -> None:
+    def _refresh(
+        self, request: httpx.Request, rejected: int | None = None, claims: str | None = None
+    ) -> TokenUnavailable | None:
+        """Get a new token if one is due; return why there is none. Raised here, it would carry a stranger's error."""
         if not self._is_due(rejected):
-            return
+            return None
         lock = self._locks.setdefault(os.getpid(), threading.Lock())
         if not lock.acquire(timeout=min(max(_time_left(request), 0.0), threading.TIMEOUT_MAX)):
-            raise _too_late()
-        failure: TokenUnavailable | None = None
+            return _too_late()
         try:
             if not self._is_due(rejected):  # another thread did it meanwhile
-                return
-            try:
-                failure = self._keep(self._get(self._scope, **self._options(claims)))
-            except Exception as error:  # a stranger's code: its exceptions are of types that cannot be known here
-                failure = self._failure(error, rejected)
+                return None
+            return self._keep(self._get(self._scope, **self._options(claims)))
+        except Exception as error:  # a stranger's code: its exceptions are of types that cannot be known here
+            return self._failure(error, rejected)
         finally:
             lock.release()
-        if failure is not None:
-            raise failure
 
     async def _refresh_async(
         self, request: httpx.Request, rejected: int | None = None, claims: str | None = None
-    ) -> None:
+    ) -> TokenUnavailable | None:
         if not self._is_due(rejected):
-            return
-        failure: TokenUnavailable | None = None
-        with anyio.move_on_after(_time_left(request)) as scope:
+            return None
+        with anyio.move_on_after(_time_left(request)):
             async with self._lock_of_this_loop():
                 if not self._is_due(rejected):  # another task did it meanwhile
-                    return
+                    return None
                 try:
                     call = functools.partial(self._get, self._scope, **self._options(claims))
-                    failure = self._keep(await (call() if self._is_async else _in_thread(call)))
+                    return self._keep(await (call() if self._is_async else _in_thread(call)))
                 except Exception as error:  # as above
-                    failure = self._failure(error, rejected)
-        if scope.cancelled_caught:
-            failure = _too_late()
-        if failure is not None:
-            raise failure
+                    return self._failure(error, rejected)
+        return _too_late()
 
     def _lock_of_this_loop(self) -> anyio.Lock:
         try:

@@ -111,12 +111,10 @@ class Polling:
         self.last = answer.result
         self._failures, self._problem = 0, None
         meaning = self.policy.meaning_of(self.status)
-        if meaning in {"succeeded", "failed"}:
-            self.ended = True
-            return self._update(answer.retry_after, None)
+        self.ended = meaning in {"succeeded", "failed"}
         if meaning is None:
             self._check_unknown(answer)
-        return self._update(answer.retry_after, self._next_wait(answer.retry_after))
+        return self.update(answer.retry_after, None if self.ended else self._next_wait(answer.retry_after))
 
     def outcome(self) -> LongRunningOperationResult:
         """The result of a wait that has ended.
@@ -154,7 +152,7 @@ class Polling:
         wait = max(self._jittered(asked) if asked else backoff, self.policy.min_interval)
         self._failures += 1
         _log.info("operation %s: retrying in %.1f s after %s", self.operation_id, wait, error.args[0])
-        return self._update(asked, wait, error)
+        return self.update(asked, wait, error)
 
     def _next_wait(self, asked: float | None) -> float:
         if asked is None:
@@ -165,9 +163,10 @@ class Polling:
     def _jittered(self, pause: float) -> float:
         return pause * (1 + self.policy.jitter * self.clock.random())
 
-    def _update(
+    def update(
         self, asked: float | None, wait: float | None, problem: DataRegistryError | None = None
     ) -> OperationUpdate:
+        """Where the wait stands after a reply that asked for so many seconds, with so many until the next poll."""
         now = self.clock.monotonic()
         self.due = now + (wait or 0.0)
         return OperationUpdate(

@@ -85,10 +85,8 @@ def _of_text(text: str, base_url: httpx.URL) -> str:
     url = re.fullmatch(_URL, text)
     if url is None:
         raise InvalidOperation(f"not an Operation-Location, which is a URL such as {_example(base_url)}")
-    if url["user"]:
-        raise InvalidOperation("the Operation-Location holds a user or a password, which has no place in it")
-    if url["fragment"]:
-        raise InvalidOperation("the Operation-Location holds a fragment (#…), which has no place in it")
+    if url["user"] or url["fragment"]:
+        raise InvalidOperation("the Operation-Location holds a user or a password, or a fragment (#…): remove it")
     path = re.fullmatch(_PATH, url["path"] or "")
     if path is None:
         raise InvalidOperation(f"the Operation-Location names no operation id, as {_example(base_url)} does")

@@ -3,8 +3,9 @@
 import asyncio
 import contextvars
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
 import anyio
 import httpx
@@ -12,13 +13,14 @@ from attrs import evolve
 
 from maps_data_registry_client import AuthenticatedClient
 
+from .decision import Polling
 from .location import Operation, as_response
 from .options import ManyOptions, show_options
-from .policy import DEFAULT, OperationUpdate, timeout_seconds
+from .policy import Clock, OperationUpdate
 from .scheduler import Outcome, Scheduler
 
 
-@show_options(ManyOptions)
+@show_options
 def wait_for_operations_async(
     client: AuthenticatedClient,
     operations: Iterable[Operation] | AsyncIterable[Operation],
@@ -59,7 +61,7 @@ def wait_for_operations_async(
     return AsyncOutcomes(client, _scheduler(operations, concurrency, on_update, options))
 
 
-@show_options(ManyOptions)
+@show_options
 def wait_for_operations(
     client: AuthenticatedClient,
     operations: Iterable[Operation] | AsyncIterable[Operation],
@@ -117,13 +119,11 @@ class AsyncOutcomes(AsyncIterator[Outcome]):
         self._task = _start(self._scheduler)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             await scheduler.stop()
-            if error is None:
+            if kind is None:
                 scheduler.raise_failure()
 
     async def __anext__(self) -> Outcome:
@@ -145,10 +145,8 @@ class Outcomes(Iterator[Outcome]):
             raise RuntimeError("inside an event loop use wait_for_operations_async")
         if self._client.get_httpx_client().is_closed:
             raise RuntimeError("the client has been closed")
-        self._twin = evolve(self._client)  # with the same credential and transport, and httpx clients of its own
-        self._outcomes = AsyncOutcomes(self._twin, self._make)
         self._runner = asyncio.Runner()
-        self._runner.run(self._outcomes.__aenter__())
+        self._outcomes = self._runner.run(self._enter())
         return self
 
     def __exit__(
@@ -157,7 +155,7 @@ class Outcomes(Iterator[Outcome]):
         runner, self._runner = self._runner, None
         if runner is not None:
             with runner:
-                runner.run(self._leave(kind, error, traceback))
+                runner.run(self._stack.__aexit__(kind, error, traceback))
 
     def __next__(self) -> Outcome:
         if self._runner is None:
@@ -170,11 +168,11 @@ class Outcomes(Iterator[Outcome]):
     async def _next(self) -> Outcome | None:
         return await anext(self._outcomes, None)
 
-    async def _leave(self, *exc: Any) -> None:
-        try:
-            await self._outcomes.__aexit__(*exc)
-        finally:
-            await self._twin.get_async_httpx_client().aclose()
+    async def _enter(self) -> AsyncOutcomes:
+        self._stack = AsyncExitStack()
+        twin = evolve(self._client)  # with the same credential and transport, and httpx clients of its own
+        await self._stack.enter_async_context(twin.get_async_httpx_client())
+        return await self._stack.enter_async_context(AsyncOutcomes(twin, self._make))
 
 
 def _in_event_loop() -> bool:
@@ -216,8 +214,7 @@ def _scheduler(
         raise TypeError(f"concurrency must be a whole number, not {type(concurrency).__name__}")
     if concurrency < 1:
         raise ValueError("concurrency must be at least 1")
-    if (timeout := options.get("timeout", DEFAULT)) is not DEFAULT:
-        timeout_seconds(timeout)
+    Polling("", **options | ManyOptions(clock=Clock()))  # raises for an option that cannot be right
     is_single = isinstance(operations, str | bytes) or as_response(operations) is not None
     if is_single or not isinstance(operations, Iterable | AsyncIterable):
         raise TypeError("operations must be an iterable of operations; for a single one use wait_for_operation")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Unpack
 
 import httpx
-from attrs import evolve, frozen
+from attrs import frozen
 
 from maps_data_registry.errors import UnrecognizedStatus
 from maps_data_registry_client import AuthenticatedClient
@@ -58,7 +58,7 @@ async def get_operation_async(client: AuthenticatedClient, operation: Operation)
     return _reported(polling, await poll_async(http, build_request(http, polling)))
 
 
-@show_options(WaitOptions)
+@show_options
 def watch_operation(
     client: AuthenticatedClient, operation: Operation, **options: Unpack[WaitOptions]
 ) -> Iterator[OperationUpdate]:
@@ -85,7 +85,7 @@ def watch_operation(
     return _drive(polling, http, build_request(http, polling))
 
 
-@show_options(WaitOptions)
+@show_options
 def watch_operation_async(
     client: AuthenticatedClient, operation: Operation, **options: Unpack[WaitOptions]
 ) -> AsyncIterator[OperationUpdate]:
@@ -108,7 +108,7 @@ def watch_operation_async(
     return _DriveAsync(polling, http, build_request(http, polling))
 
 
-@show_options(WaitOptions)
+@show_options
 def wait_for_operation(
     client: AuthenticatedClient,
     operation: Operation,
@@ -147,7 +147,7 @@ def wait_for_operation(
     return polling.outcome()
 
 
-@show_options(WaitOptions)
+@show_options
 async def wait_for_operation_async(
     client: AuthenticatedClient,
     operation: Operation,
@@ -202,8 +202,7 @@ def _reported(polling: Polling, reply: Reply) -> OperationUpdate:
     try:
         return polling.decide(reply)
     except UnrecognizedStatus as ended:
-        update = OperationUpdate(operation_id=polling.operation_id, status=polling.status, result=polling.last)
-        return evolve(update, polls=1, elapsed=ended.elapsed, problem=ended.with_traceback(None))
+        return polling.update(None, None, ended.with_traceback(None))
 
 
 def _drive(polling: Polling, http: httpx.Client, request: httpx.Request) -> Iterator[OperationUpdate]:

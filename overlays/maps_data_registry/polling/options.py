@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import ParamSpec, TypedDict, TypeVar
+from typing import ParamSpec, TypedDict, TypeVar, get_args
 
 from .decision import Polling
 from .policy import Clock, OperationUpdate, PollingPolicy, Timeout
@@ -25,15 +25,12 @@ class WaitOptions(ManyOptions, total=False):
     after: OperationUpdate | None
 
 
-def show_options(options: type[ManyOptions]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make `help()` and `inspect.signature` show *options*, with their defaults, in place of `**options`."""
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        signature = inspect.signature(function)
-        known = inspect.signature(Polling).parameters
-        own = [item for item in signature.parameters.values() if item.kind is not item.VAR_KEYWORD]
-        added = [known[name] for name in options.__annotations__]
-        vars(function)["__signature__"] = signature.replace(parameters=[*own, *added])
-        return function
-
-    return decorate
+def show_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Make `help()` and `inspect.signature` show what is in `**options`, with the defaults of `Polling`."""
+    signature = inspect.signature(function)
+    *own, options = signature.parameters.values()
+    (names,) = get_args(options.annotation)  # of Unpack
+    known = inspect.signature(Polling).parameters
+    added = [known[name] for name in names.__annotations__]
+    vars(function)["__signature__"] = signature.replace(parameters=[*own, *added])
+    return function

@@ -32,17 +32,14 @@ Timeout = Duration | None | Literal[Default.DEFAULT]
 """A limit: a duration, None for no limit, or `DEFAULT` for the policy's."""
 
 
-def seconds(value: object, name: str) -> float:
-    """A duration as seconds.
+def _as_seconds(value: Any) -> Any:
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
-    Raises:
-        TypeError: for anything but a number and a timedelta.
-    """
-    if isinstance(value, timedelta):
-        return value.total_seconds()
+
+def _number(value: object, name: str, kind: str = "a number") -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be seconds or a timedelta, not {type(value).__name__}")
-    return float(value)
+        raise TypeError(f"{name} must be {kind}, not {type(value).__name__}")
+    return value
 
 
 def timeout_seconds(timeout: object) -> float:
@@ -52,7 +49,7 @@ def timeout_seconds(timeout: object) -> float:
         TypeError: for anything but None, a number and a timedelta.
         ValueError: unless it is more than 0.
     """
-    limit = math.inf if timeout is None else seconds(timeout, "timeout")
+    limit = math.inf if timeout is None else _number(_as_seconds(timeout), "timeout", "seconds or a timedelta")
     if not limit > 0:
         raise ValueError("timeout must be more than 0 seconds, or None for no limit")
     return limit
@@ -63,30 +60,24 @@ _LONG = 366 * 24 * 3600.0
 
 def _between(least: float, most: float) -> Callable[[Any, "Attribute[Any]", Any], None]:
     def check(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"{attribute.name} must be a number, not {type(value).__name__}")
-        if not least <= value <= most:
+        if not least <= _number(value, attribute.name) <= most:
             raise ValueError(f"{attribute.name} must be from {least:g} to {most:g}, not {value:g}")
 
     return check
-
-
-def _as_seconds(value: Duration) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _statuses(statuses: str | Iterable[str]) -> frozenset[str]:
     return frozenset({statuses} if isinstance(statuses, str) else statuses)
 
 
-def fold(status: str | None) -> str | None:
-    """A status as it is compared: without case and surrounding space."""
-    return status if status is None else status.strip().casefold()
+def _folded(statuses: Iterable[str]) -> set[str]:
+    """Statuses as they are compared: without case and surrounding space."""
+    return {status.strip().casefold() for status in statuses}
 
 
 def _brief(self: Any) -> str:
     """A repr of the fields that differ from their defaults."""
-    shown = [item for item in fields(type(self)) if item.init and getattr(self, item.name) != item.default]
+    shown = [item for item in fields(type(self)) if getattr(self, item.name) != item.default]
     return f"{type(self).__name__}({', '.join(f'{item.name}={getattr(self, item.name)!r}' for item in shown)})"
 
 
@@ -127,22 +118,20 @@ class PollingPolicy:
     succeeded: frozenset[str] = field(default=frozenset({"Completed"}), converter=_statuses)
     failed: frozenset[str] = field(default=frozenset({"Failed"}), converter=_statuses)
     in_progress: frozenset[str] = field(default=frozenset({"Running"}), converter=_statuses)
-    _meanings: dict[str | None, str] = field(init=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        meanings: dict[str | None, str] = {}
-        for meaning in ("succeeded", "failed", "in_progress"):
-            for status in getattr(self, meaning):
-                if meanings.setdefault(fold(status), meaning) != meaning:
-                    raise ValueError("a status can mean one thing only: succeeded, failed or in progress")
-        object.__setattr__(self, "_meanings", meanings)
+        meanings = [_folded(statuses) for statuses in (self.succeeded, self.failed, self.in_progress)]
+        if len(set().union(*meanings)) < sum(map(len, meanings)):
+            raise ValueError("a status can mean one thing only: succeeded, failed or in progress")
         timeout_seconds(self.timeout)
 
     __repr__ = _brief
 
     def meaning_of(self, status: str | None) -> str | None:
         """What a status means: `succeeded`, `failed`, `in_progress`, or None if the policy does not know it."""
-        return self._meanings.get(fold(status))
+        wanted = _folded([] if status is None else [status])
+        meanings = ("succeeded", "failed", "in_progress")
+        return next((meaning for meaning in meanings if wanted & _folded(getattr(self, meaning))), None)
 
 
 def _sleep(pause: float) -> None:
@@ -175,11 +164,6 @@ class Clock:
     random: Callable[[], float] = random.random
 
     __repr__ = _brief
-
-    @property
-    def is_real(self) -> bool:
-        """Whether sockets, which know the real time only, can keep to a deadline on this clock."""
-        return self.monotonic is time.monotonic
 
 
 @frozen(kw_only=True)

@@ -55,7 +55,10 @@ def read_reply(reply: Reply, operation_id: str, now: Callable[[], float]) -> Ans
     if isinstance(reply, DataRegistryError):
         return reply
     if isinstance(reply, httpx.RequestError):
-        return _unreachable(reply)
+        unreachable = ServiceUnreachable(reply)
+        if isinstance(reply, CertificateNotTrusted):
+            unreachable.advice = "set SSL_CERT_FILE to the authority's certificate, or pass connect(ssl_context=…)"
+        return unreachable
     if reply.status_code != 200:
         return refusal_of(reply, now)
     body = _read_object(reply)
@@ -86,16 +89,6 @@ def refusal_of(response: httpx.Response, now: Callable[[], float]) -> ServiceErr
     refusal = kind(response, error, retry_after=retry_after(response.headers, now))
     refusal.__cause__ = response.extensions.get(REFRESH_PROBLEM)
     return refusal
-
-
-def _unreachable(error: httpx.RequestError) -> ServiceUnreachable:
-    if isinstance(error, CertificateNotTrusted):
-        advice = "set SSL_CERT_FILE to the authority's certificate, or pass connect(ssl_context=…)"
-        unreachable = ServiceUnreachable(error, advice)
-    else:
-        unreachable = ServiceUnreachable(error)
-    unreachable.__cause__ = error
-    return unreachable
 
 
 def _read_object(response: httpx.Response) -> dict[str, Any] | InvalidResponse:

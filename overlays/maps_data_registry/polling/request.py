@@ -1,5 +1,6 @@
 """The request of a poll, and the poll itself, sync and async. What the wire does comes back as a value."""
 
+import time
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -58,7 +59,8 @@ async def poll_async(http: httpx.AsyncClient, request: httpx.Request) -> Reply:
 
 
 def _deadline(polling: Polling) -> dict[str, float]:
-    return {DEADLINE: polling.deadline} if polling.clock.is_real else {}
+    is_real = polling.clock.monotonic is time.monotonic  # sockets know no other time
+    return {DEADLINE: polling.deadline} if is_real else {}
 
 
 def _without_frames(error: httpx.RequestError | DataRegistryError) -> httpx.RequestError | DataRegistryError:

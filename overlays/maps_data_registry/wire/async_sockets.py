@@ -21,12 +21,7 @@ class AsyncioSockets(httpcore.AsyncNetworkBackend):
         self._lease = lease
 
     async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        *_: Any,  # no local address and no socket options: httpx is given none
-        **__: Any,
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
         is_address = ":" in host or host.replace(".", "").isdigit()  # then there is one, and nothing to race
@@ -48,7 +43,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._lease = lease
         self._loop = asyncio.get_running_loop()
         self._received = bytearray()
-        self._has_ended = self._is_lost = self._is_full = False
+        self._has_ended = self._is_full = False
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -66,7 +61,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._has_ended = self._is_lost = True
+        self._has_ended, self._is_full = True, False
         self._failure = error
         self._wake()
 
@@ -90,11 +85,9 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if not buffer:
-            return
         with map_errors(httpcore.WriteTimeout, httpcore.WriteError):
             self._transport.write(buffer)
-            while self._is_full and not self._is_lost:
+            while self._is_full:
                 await self._wait(timeout)
 
     async def aclose(self) -> None:
@@ -121,8 +114,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":  # an idle connection that is readable has ended, or has surplus bytes
             return bool(self._received) or self._has_ended
-        names = {"client_addr": "sockname", "server_addr": "peername"}
-        return self._transport.get_extra_info(names.get(info, info))
+        return self._transport.get_extra_info(info)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -130,18 +122,9 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     async def _wait(self, timeout: float | None) -> None:
         """Wait until something has happened."""
-        self._waiter = waiter = self._loop.create_future()
-        timer = self._loop.call_later(self._lease.left(timeout), _time_out, waiter)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
-            self._waiter = None
-
-
-def _time_out(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
+        self._waiter = self._loop.create_future()
+        async with asyncio.timeout(self._lease.left(timeout)):
+            await self._waiter
 
 
 class TrioSockets(httpcore.TrioBackend):

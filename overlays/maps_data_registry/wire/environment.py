@@ -9,34 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
-from attrs import frozen
 
-from .origin import has_host, is_loopback, origin_of, origin_text
-
-
-@frozen
-class EnvironmentProxy:
-    """A proxy, and where it was named."""
-
-    proxy: httpx.Proxy
-    source: str
-    """The environment variable, or `the system's settings`."""
-
-    def __str__(self) -> str:
-        return f"{origin_text(origin_of(self.proxy.url))} ({self.source})"
-
-    @property
-    def secrets(self) -> tuple[bytes, ...]:
-        """The password, and what is sent of it."""
-        if self.proxy.raw_auth is None:
-            return ()
-        return self.proxy.raw_auth[1], b":".join(self.proxy.raw_auth)
+from .origin import has_host, is_loopback
 
 
-def proxy_of(url: httpx.URL, ssl_context: ssl.SSLContext | None = None) -> EnvironmentProxy | None:
+def proxy_of(url: httpx.URL, ssl_context: ssl.SSLContext | None = None) -> tuple[httpx.Proxy, str] | None:
     """The proxy that the environment names for a URL, as httpx would choose it; never one for loopback.
 
-    *ssl_context* is for an https proxy too.
+    With it comes the name of the variable, or `the system's settings`. *ssl_context* is for an https proxy too.
 
     Raises:
         ValueError: for one that cannot work. The message names the variable, not its value.
@@ -54,7 +34,7 @@ def proxy_of(url: httpx.URL, ssl_context: ssl.SSLContext | None = None) -> Envir
         raise ValueError(f"{source} is not the URL of a proxy, such as http://proxy.example:3128")
     if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
         raise ValueError(f"{source} names a SOCKS proxy, which needs: pip install 'maps-data-registry[socks]'")
-    return EnvironmentProxy(proxy, source)
+    return proxy, source
 
 
 def _proxy(address: str, ssl_context: ssl.SSLContext | None) -> httpx.Proxy | None:

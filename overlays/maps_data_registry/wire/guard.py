@@ -60,25 +60,25 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
             self._transports = CallersTransport(inner)
             return
         if ssl_context is None:
-            ssl_context = default_ssl_context() if base_url.scheme == "https" else _no_tls()
-        proxy = proxy_of(base_url, ssl_context)
+            is_tls = base_url.scheme == "https"
+            ssl_context = default_ssl_context() if is_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        proxy, source = proxy_of(base_url, ssl_context) or (None, "")
         if proxy is not None:
-            self._where += f" through the proxy {proxy}"
-            self._mask = Mask(proxy.secrets)
-        self._transports = OwnTransports(verify=ssl_context, proxy=proxy and proxy.proxy)
+            self._where += f" through the proxy {origin_text(origin_of(proxy.url))} ({source})"
+            if proxy.raw_auth is not None:  # the password, and what is sent of it
+                self._mask = Mask((proxy.raw_auth[1], b":".join(proxy.raw_auth)))
+        self._transports = OwnTransports(verify=ssl_context, proxy=proxy)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the sync client."""
-        deadline = self._admit(request)
-        reply = self._send(request, deadline)
+        reply = self._send(request, self._admit(request))
         if isinstance(reply, BaseException):
             raise reply  # from a frame that holds nothing of the wire's
         return reply
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the async client."""
-        deadline = self._admit(request)
-        reply = await self._send_async(request, deadline)
+        reply = await self._send_async(request, self._admit(request))
         if isinstance(reply, BaseException):
             raise reply
         return reply
@@ -135,7 +135,3 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 _TICK = 0.05
 """Seconds that a timer may be early."""
-
-
-def _no_tls() -> ssl.SSLContext:
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

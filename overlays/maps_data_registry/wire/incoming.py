@@ -97,12 +97,14 @@ class Incoming:
         raise self._invalid(fault)
 
     def _too_long(self) -> InvalidResponse:
-        return self._invalid(f"it is longer than {self._max_bytes} bytes", "connect(max_reply_bytes=…) allows more")
+        error = self._invalid(f"it is longer than {self._max_bytes} bytes")
+        error.advice = "connect(max_reply_bytes=…) allows more"
+        return error
 
-    def _invalid(self, fault: str, advice: str | None = None) -> InvalidResponse:
+    def _invalid(self, fault: str) -> InvalidResponse:
         body = b"" if b"\0" in self._body else self._mask(bytes(self._body))  # UTF-16 would show what it repeats
         headers, status = httpx.Headers(self._headers), self._response.status_code
-        return InvalidResponse(fault, status_code=status, headers=headers, body=body, advice=advice)
+        return InvalidResponse(fault, status_code=status, headers=headers, body=body)
 
 
 def _is_text(content: bytes) -> bool:

@@ -51,14 +51,22 @@ class Mask:
 
     def __call__(self, text: bytes) -> bytes:
         """The text without the secrets; the text itself if there are none in it."""
-        plain, forms = text.lower(), self._forms
+        plain, starts = text.lower(), cast("Sequence[int]", range(len(text) + 1))
+        found: list[tuple[int, int]] = []
         for _ in range(1 + _ROUNDS):
-            if any(form in plain for form in forms):
-                return _masked(text, forms)
+            forms = [re.escape(form) for form in self._forms if form in plain]
+            spans = (match.span() for form in forms for match in re.finditer(form, plain))
+            found += [(starts[start], starts[stop]) for start, stop in spans]
             if not (b"\\" in plain or b"%" in plain or b"&" in plain):
                 break
-            plain = _ESCAPE.sub(_resolved, plain)
-        return text
+            plain, origins = _unescaped(plain)
+            starts = [starts[origin] for origin in origins]
+        masked, end = bytearray(), 0
+        for start, stop in sorted(found):
+            if start >= end:
+                masked += text[end:start] + b"***"
+            end = max(end, stop)
+        return bytes(masked + text[end:]) if found else text
 
     def text(self, text: str) -> str:
         """As for bytes, for text."""
@@ -104,24 +112,6 @@ def _resolved(escape: re.Match[bytes]) -> bytes:
 @lru_cache
 def _named(reference: bytes) -> bytes:
     return html.unescape(reference.decode()).encode().lower()
-
-
-def _masked(text: bytes, forms: tuple[bytes, ...]) -> bytes:
-    plain, starts = text.lower(), cast("Sequence[int]", range(len(text) + 1))
-    found: list[tuple[int, int]] = []
-    for _ in range(1 + _ROUNDS):
-        spans = (match.span() for form in forms for match in re.finditer(re.escape(form), plain))
-        found += [(starts[start], starts[stop]) for start, stop in spans]
-        if not _ESCAPE.search(plain):
-            break
-        plain, origins = _unescaped(plain)
-        starts = [starts[origin] for origin in origins]
-    masked, end = bytearray(), 0
-    for start, stop in sorted(found):
-        if start >= end:
-            masked += text[end:start] + b"***"
-        end = max(end, stop)
-    return bytes(masked + text[end:])
 
 
 def _unescaped(text: bytes) -> tuple[bytes, list[int]]:

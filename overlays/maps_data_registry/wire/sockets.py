@@ -62,12 +62,7 @@ class SyncSockets(httpcore.SyncBackend):
         self._lease = lease
 
     def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        *_: Any,  # no local address and no socket options: httpx is given none
-        **__: Any,
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.NetworkStream:
         """Open a connection to the first of the host's addresses that answers."""
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
@@ -97,8 +92,6 @@ class _SyncStream(httpcore.NetworkStream):
             return self._socket.recv(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if not buffer:  # httpcore also writes the end of a body that is not there
-            return
         rest = memoryview(buffer)
         with map_errors(httpcore.WriteTimeout, httpcore.WriteError):
             while rest:
