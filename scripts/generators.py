@@ -29,13 +29,12 @@ def require_pinned(root: Path, environment: Path = ENVIRONMENT) -> None:
     pins = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["generators"]
     locked = (root / "scripts" / "generators.lock").read_text(encoding="utf-8")
     folders = [str(folder) for folder in environment.glob("lib/python3*/site-packages")]
-    installed = {found.name.lower(): found.version for found in metadata.distributions(path=folders)}
     for pin in pins:
         name, _, wanted = pin.partition("==")
         if not re.search(rf"^{re.escape(name)}=={re.escape(wanted)}\s", locked, re.MULTILINE):
             raise Broken(f"{pin} of pyproject.toml is not in scripts/generators.lock: run scripts/lock, scripts/setup")
-        if installed.get(name) != wanted:
-            found = installed.get(name, "nothing")
+        found = next((each.version for each in metadata.distributions(name=name, path=folders)), "nothing")
+        if found != wanted:
             raise Broken(
                 f"{name} {wanted} is pinned, but {found} is installed in {environment.name}: run scripts/setup"
             )
