@@ -79,8 +79,8 @@ def mask_record(record: logging.LogRecord) -> bool:
     """A filter for the loggers of httpcore, which describe all that comes in at level DEBUG."""
     text = record.getMessage()
     with _lock:
-        masks = list(_masks)
-    for mask in masks:
+        masks = {mask._forms: mask for mask in _masks}  # many clients may have one credential
+    for mask in masks.values():
         text = mask.text(text)
     record.msg, record.args = text, ()
     return True
