@@ -145,6 +145,7 @@ def test_client(emulator: Namespace, backend: str | None, scenario: str, outcome
     assert not any(entry.early for entry in emulator.journal())
 
 
+@pytest.mark.no_cover
 @backends
 @pytest.mark.parametrize("value", HOSTILE_RETRY_AFTER, ids=lambda value: value[:30])
 def test_client_survives_hostile_retry_after(emulator: Namespace, backend: str | None, value: str) -> None:

@@ -185,6 +185,7 @@ async def leave_under_a_shield(service: Service) -> None:
                 await anyio.sleep(1)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "leave",
     [

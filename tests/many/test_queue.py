@@ -178,6 +178,7 @@ def test_a_cancellation_when_a_wait_is_due_loses_it_not(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(8))
 def test_each_comes_out_once_and_never_early_whatever_happens(run: Run, seed: int) -> None:
     async def main() -> None:

@@ -71,6 +71,7 @@ def test_nothing_is_read_or_sent_before_the_first_next() -> None:
         assert operations.read == read
 
 
+@pytest.mark.no_cover
 def test_no_more_are_held_than_fit(run: Run, few: int) -> None:
     operations = Endless()
     service = Service(after(1, retry_after="1"), latency=0.1)
@@ -92,6 +93,7 @@ def test_no_more_are_held_than_fit(run: Run, few: int) -> None:
     run(main)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("answer", [never, first_only])
 def test_what_never_ends_does_not_flood(run: Run, few: int, answer: Any) -> None:
     operations = Endless()

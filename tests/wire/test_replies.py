@@ -216,15 +216,24 @@ def meaning(driver: Driver, url: str) -> str:
         return f"{type(error).__name__}: {error.args[0]}"
 
 
-# httpx leaves its own generators to the garbage collector where a reply is given up half-way; trio remarks on it.
-@pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
-@pytest.mark.parametrize("name", REPLIES)
-def test_a_reply_means_the_same_to_every_driver(name: str) -> None:
-    answer, expected = REPLIES[name]
+def meanings(name: str, drivers: list[Driver]) -> dict[str, str]:
+    answer, _ = REPLIES[name]
     with serve(answer) as wire:
-        meanings = {driver.name: meaning(driver, wire.url) for driver in DRIVERS}
-    assert len(set(meanings.values())) == 1, meanings
-    (found,) = set(meanings.values())
-    assert found.startswith(expected)
+        return {driver.name: meaning(driver, wire.url) for driver in drivers}
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_what_a_reply_means(name: str) -> None:
+    (found,) = meanings(name, DRIVERS[:1]).values()
+    assert found.startswith(REPLIES[name][1])
     assert len(found) < 500
     assert found.isprintable()
+
+
+# httpx leaves its own generators to the garbage collector where a reply is given up half-way; trio remarks on it.
+@pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
+@pytest.mark.no_cover
+@pytest.mark.parametrize("name", REPLIES)
+def test_it_means_the_same_to_every_driver(name: str) -> None:
+    found = meanings(name, DRIVERS)
+    assert len(set(found.values())) == 1, found
