@@ -293,9 +293,13 @@ def test_entra_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_policy_is_checked_when_the_dag_is_read(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="interval"):
         wait_for(ID, policy={"interval": -1})
-    operation = emulator.start_operation("unknown-ending value=Cancelled polls=1 retry_after=0")
+
+
+@pytest.mark.parametrize("status", ["Cancelled", "CANCELLED"])
+def test_a_status_of_failure_is_one_in_any_case(emulator: Emulator, status: str) -> None:
+    operation = emulator.start_operation(f"unknown-ending value={status} polls=1 retry_after=0")
     operator = wait_for(operation.id, policy={"failed": ["Failed", "Cancelled"]})
-    with pytest.raises(AirflowFailException, match="Cancelled"):
+    with pytest.raises(AirflowFailException, match=status):
         operator.execute_complete({}, fire(restored(defer(operator).trigger)))
 
 

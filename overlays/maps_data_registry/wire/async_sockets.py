@@ -85,6 +85,8 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not buffer:
+            return
         with map_errors(httpcore.WriteTimeout, httpcore.WriteError):
             self._transport.write(buffer)
             while self._is_full:

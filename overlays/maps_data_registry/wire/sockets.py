@@ -93,8 +93,8 @@ class _SyncStream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         rest = memoryview(buffer)
-        with map_errors(httpcore.WriteTimeout, httpcore.WriteError):
-            while rest:
+        while rest:  # httpcore also writes the end of a body that is not there
+            with map_errors(httpcore.WriteTimeout, httpcore.WriteError):
                 self._socket.settimeout(self._lease.left(timeout))
                 rest = rest[self._socket.send(rest) :]
 
