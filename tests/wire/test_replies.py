@@ -232,7 +232,7 @@ def test_what_a_reply_means(name: str) -> None:
 
 # httpx leaves its own generators to the garbage collector where a reply is given up half-way; trio remarks on it.
 @pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
-@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REPLIES)
 def test_it_means_the_same_to_every_driver(name: str) -> None:
     found = meanings(name, DRIVERS)
