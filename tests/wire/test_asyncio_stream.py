@@ -41,3 +41,19 @@ def test_a_writer_waits_while_the_socket_is_full(end: str) -> None:
         await writing
 
     asyncio.run(main())
+
+
+def test_no_more_is_taken_from_the_socket_than_fits_until_it_is_read() -> None:
+    async def main() -> None:
+        stream = _AsyncioStream(Lease())
+        stream.connection_made(transport := Mock(asyncio.Transport))
+        body = bytes(256 * 1024)
+        stream.data_received(body)
+        transport.pause_reading.assert_not_called()
+        stream.data_received(b"!")
+        transport.pause_reading.assert_called_once_with()
+        transport.resume_reading.assert_not_called()
+        assert await stream.read(300 * 1024) == body + b"!"
+        transport.resume_reading.assert_called_once_with()
+
+    asyncio.run(main())
