@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-import maps_data_registry.wire.sockets  # noqa: F401 # now, so that it takes no time of the wait's
+import maps_data_registry.wire.async_sockets  # noqa: F401 # now, so that it takes no time of the wait's
 from maps_data_registry import Clock, SubscriptionKey, connect, wait_for_operations_async
 from maps_data_registry.cli.live_table import LiveTable
 from maps_data_registry.cli.records import record_of

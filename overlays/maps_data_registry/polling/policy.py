@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from attrs import Attribute, field, fields, frozen
@@ -70,9 +71,14 @@ def _statuses(statuses: str | Iterable[str]) -> frozenset[str]:
     return frozenset({statuses} if isinstance(statuses, str) else statuses)
 
 
-def _folded(statuses: Iterable[str]) -> set[str]:
-    """Statuses as they are compared: without case and surrounding space."""
-    return {status.strip().casefold() for status in statuses}
+def _fold(status: str) -> str:
+    """A status as it is compared: without case and surrounding space."""
+    return status.strip().casefold()
+
+
+@lru_cache(maxsize=64)  # asked for at each poll, of the few sets that policies have
+def _folded(statuses: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(_fold, statuses))
 
 
 def _brief(self: Any) -> str:
@@ -129,9 +135,10 @@ class PollingPolicy:
 
     def meaning_of(self, status: str | None) -> str | None:
         """What a status means: `succeeded`, `failed`, `in_progress`, or None if the policy does not know it."""
-        wanted = _folded([] if status is None else [status])
-        meanings = ("succeeded", "failed", "in_progress")
-        return next((meaning for meaning in meanings if wanted & _folded(getattr(self, meaning))), None)
+        if status is None:
+            return None
+        meanings, wanted = ("succeeded", "failed", "in_progress"), _fold(status)
+        return next((meaning for meaning in meanings if wanted in _folded(getattr(self, meaning))), None)
 
 
 def _sleep(pause: float) -> None:

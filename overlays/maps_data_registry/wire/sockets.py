@@ -65,6 +65,7 @@ class SyncSockets(httpcore.SyncBackend):
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.NetworkStream:
         """Open a connection to the first of the host's addresses that answers."""
+        # No local address and no socket options are looked at: httpx is given none.
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         failure: Exception | None = None
