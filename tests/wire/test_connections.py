@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import math
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from maps_data_registry import (
     get_operation_async,
     wait_for_operation_async,
 )
+from maps_data_registry.wire.incoming import keep_no_cookies
 from maps_data_registry.wire.transports import OwnTransports
 from maps_data_registry_contract import API_VERSION
 from tests.support import BASE_URL, ID, KEY
@@ -378,18 +380,35 @@ def test_closing_what_was_never_used() -> None:
     async def main() -> None:
         async with client_at("https://maps.test")():
             pass
-        await OwnTransports().aclose()
+        await OwnTransports(httpx.URL(BASE_URL)).aclose()
 
     anyio.run(main)
     with client_at("https://maps.test")():
         pass
-    OwnTransports().close()
+    OwnTransports(httpx.URL(BASE_URL)).close()
 
 
-def test_the_private_names_of_httpx_and_httpcore_are_still_there() -> None:
+@pytest.mark.parametrize("kind", [httpx.HTTPTransport, httpx.AsyncHTTPTransport])
+def test_the_private_names_of_httpx_and_httpcore_are_still_there(kind: Any) -> None:
     """The other ones, of a connection's state, show in the test of surplus bytes."""
-    for transport in (httpx.HTTPTransport(), httpx.AsyncHTTPTransport()):
-        pool: Any = transport._pool
-        assert hasattr(pool, "_network_backend")
-        pool._network_backend = backend = object()
-        assert pool.create_connection(httpcore.Origin(b"http", b"maps.test", 80))._network_backend is backend
+    pool = kind()._pool
+    assert hasattr(pool, "_network_backend")
+    pool._network_backend = backend = object()
+    assert pool.create_connection(httpcore.Origin(b"http", b"maps.test", 80))._network_backend is backend
+
+
+def test_a_transport_has_one_connection_in_place_of_a_pool() -> None:
+    transports = OwnTransports(httpx.URL("https://maps.test"))
+    with transports.lend(math.inf) as transport:
+        connection: Any = transport._pool  # type: ignore[attr-defined] # of httpx's transport, which this is
+    assert isinstance(connection, httpcore.HTTPConnection)
+    assert connection.can_handle_request(httpcore.URL("https://maps.test:443/x").origin)
+
+
+@pytest.mark.parametrize("kind", [httpx.Client, httpx.AsyncClient])
+def test_a_client_looks_for_no_cookies(kind: type[httpx.Client | httpx.AsyncClient]) -> None:
+    http = kind(cookies={"given": "stays"})
+    keep_no_cookies(http)
+    request = httpx.Request("GET", BASE_URL)
+    http.cookies.extract_cookies(httpx.Response(200, headers={"Set-Cookie": "a=b"}, request=request))
+    assert dict(http.cookies) == {"given": "stays"}

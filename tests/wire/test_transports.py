@@ -237,7 +237,7 @@ def test_mocks_serve_a_client_that_is_used_in_two_event_loops(backend: str) -> N
 
 def test_a_transport_that_is_mocked_away_is_still_given_back(httpx_mock: HTTPXMock) -> None:
     httpx_mock.add_response(json={}, is_reusable=True)
-    transports = OwnTransports()
+    transports = OwnTransports(httpx.URL(BASE_URL))
     for _ in range(3):
         with transports.lend(1e9) as transport:
             transport.handle_request(httpx.Request("GET", BASE_URL))

@@ -67,7 +67,7 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
             self._where += f" through the proxy {origin_text(origin_of(proxy.url))} ({source})"
             if proxy.raw_auth is not None:  # the password, and what is sent of it
                 self._mask = Mask((proxy.raw_auth[1], b":".join(proxy.raw_auth)))
-        self._transports = OwnTransports(verify=ssl_context, proxy=proxy)
+        self._transports = OwnTransports(base_url, proxy=proxy, verify=ssl_context)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the sync client."""

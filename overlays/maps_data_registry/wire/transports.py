@@ -1,14 +1,15 @@
 """Who sends a request: httpx's own transports, or the caller's.
 
-httpx's own are never shared between processes or event loops, and each carries one request at a time: httpcore's pool
-costs time quadratic in the requests that share it, and a connection with one request can keep to that request's
-deadline. So a transport is taken from a free list for a request, and given back when the reply has been read.
+httpx's own are never shared between processes or event loops, and each has one connection with one request at a time:
+httpcore's pool costs time quadratic in the requests that share it, and a connection with one request can keep to that
+request's deadline. So a transport is taken from a free list for a request, and given back when the reply has been read.
 """
 
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,10 +24,12 @@ _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, kee
 class OwnTransports:
     """Free lists of `httpx.HTTPTransport` and `httpx.AsyncHTTPTransport`.
 
-    A transport is lent for one request, which must be over at the deadline, on `time.monotonic`.
+    A transport is lent for one request to *url*'s origin, which must be over at the deadline, on `time.monotonic`.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, url: httpx.URL, *, proxy: httpx.Proxy | None = None, **settings: Any) -> None:
+        self._url = url
+        self._proxy = proxy
         self._settings = settings
         self._of_process: dict[int, list[Any]] = {}
         self._of_loop: WeakKeyDictionary[object, list[Any]] = WeakKeyDictionary()
@@ -36,7 +39,10 @@ class OwnTransports:
         """A transport for the sync client. One whose request failed is closed."""
         process = os.getpid()
         free = self._of_process.setdefault(process, [])
-        transport, lease = free.pop() if free else self._build()
+        transport, lease = _take(free, self._build)
+        while _is_stale(transport):
+            transport.close()
+            transport, lease = _take(free, self._build)
         lease.deadline = deadline
         try:
             yield transport
@@ -45,7 +51,7 @@ class OwnTransports:
             if lease.stream is not None:
                 lease.stream.close()
             raise
-        if self._of_process.get(process) is free and not _has_surplus(transport):
+        if self._of_process.get(process) is free:
             free.append((transport, lease))
         else:  # or the client was closed in the meantime
             transport.close()
@@ -55,7 +61,11 @@ class OwnTransports:
         """A transport for the async client. One whose request failed is closed."""
         loop, is_asyncio = _event_loop()
         free = self._of_loop.setdefault(loop, [])
-        transport, lease = free.pop() if free else self._build_async(is_asyncio)
+        build = partial(self._build_async, is_asyncio)
+        transport, lease = _take(free, build)
+        while _is_stale(transport):
+            await transport.aclose()
+            transport, lease = _take(free, build)
         try:
             if is_asyncio:
                 lease.deadline = deadline
@@ -68,7 +78,7 @@ class OwnTransports:
             if lease.stream is not None:
                 await lease.stream.aclose()
             raise
-        if self._of_loop.get(loop) is free and not _has_surplus(transport):
+        if self._of_loop.get(loop) is free:
             free.append((transport, lease))
         else:
             await transport.aclose()
@@ -86,17 +96,27 @@ class OwnTransports:
     def _build(self) -> tuple[httpx.HTTPTransport, Any]:
         from .sockets import Lease, SyncSockets  # httpcore, and with it trio where there is one
 
-        transport, lease = httpx.HTTPTransport(limits=_LIMITS, **self._settings), Lease()
-        _set_backend(transport, SyncSockets(lease))
+        transport, lease = httpx.HTTPTransport(limits=_LIMITS, proxy=self._proxy, **self._settings), Lease()
+        self._reduce(transport, SyncSockets(lease))
         return transport, lease
 
     def _build_async(self, is_asyncio: bool) -> tuple[httpx.AsyncHTTPTransport, Any]:
         from .async_sockets import AsyncioSockets, TrioSockets  # and with them asyncio
         from .sockets import Lease
 
-        transport, lease = httpx.AsyncHTTPTransport(limits=_LIMITS, **self._settings), Lease()
-        _set_backend(transport, AsyncioSockets(lease) if is_asyncio else TrioSockets(lease))
+        transport, lease = httpx.AsyncHTTPTransport(limits=_LIMITS, proxy=self._proxy, **self._settings), Lease()
+        self._reduce(transport, AsyncioSockets(lease) if is_asyncio else TrioSockets(lease))
         return transport, lease
+
+    def _reduce(self, transport: Any, backend: object) -> None:
+        """Give a transport its backend, and in place of its pool one connection, which costs a request less."""
+        import httpcore
+
+        transport._pool._network_backend = backend
+        if self._proxy is None:  # with one, tools that replace httpcore's pools would see the request to the proxy
+            url = self._url
+            target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
+            transport._pool = transport._pool.create_connection(target.origin)
 
 
 class CallersTransport:
@@ -143,17 +163,22 @@ def _fail_at(deadline: float) -> contextlib.AbstractContextManager[Any]:
     return anyio.fail_after(deadline - time.monotonic())
 
 
-# The private names of httpx and httpcore that are used. A test says when one of them moves.
+def _take(free: list[Any], build: Callable[[], Any]) -> Any:
+    """The transport that was given back last, or a new one."""
+    try:
+        return free.pop()
+    except IndexError:  # not asked before: another thread may come between
+        return build()
 
 
-def _set_backend(transport: Any, backend: object) -> None:
-    transport._pool._network_backend = backend
-
-
-def _has_surplus(transport: Any) -> bool:
-    """Whether more came than the reply: httpcore would take it for the reply to the next request."""
-    states = (getattr(link._connection, "_h11_state", None) for link in transport._pool.connections)
-    return any(state is not None and state.trailing_data[0] for state in states)
+def _is_stale(transport: Any) -> bool:
+    """Whether its connection is over, or more came than the reply: httpcore would take that for the next reply."""
+    pool = transport._pool
+    for link in getattr(pool, "connections", [pool]):
+        state = getattr(link._connection, "_h11_state", None)
+        if link.is_closed() or link.has_expired() or (state is not None and state.trailing_data[0]):
+            return True
+    return False
 
 
 def _event_loop() -> tuple[object, bool]:
