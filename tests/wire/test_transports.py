@@ -49,6 +49,14 @@ def test_respx(driver: Driver, using: str) -> None:
 
 
 @pytest.mark.parametrize("using", ["httpcore", "httpx"])
+def test_respx_where_there_is_a_proxy(driver: Driver, using: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
+    with respx.mock(using=using) as mock:
+        mock.get(url__startswith=LOCATION).return_value = reply("Completed")
+        assert driver.wait(client_at(BASE_URL), policy=ONCE).status == "Completed"
+
+
+@pytest.mark.parametrize("using", ["httpcore", "httpx"])
 def test_respx_says_what_is_not_mocked(driver: Driver, using: str) -> None:
     with respx.mock(using=using, assert_all_called=False) as mock:
         mock.get("https://another.test")

@@ -97,7 +97,7 @@ class OwnTransports:
         from .sockets import Lease, SyncSockets  # httpcore, and with it trio where there is one
 
         transport, lease = httpx.HTTPTransport(limits=_LIMITS, proxy=self._proxy, **self._settings), Lease()
-        self._reduce(transport, SyncSockets(lease))
+        self._replace_pool(transport, SyncSockets(lease))
         return transport, lease
 
     def _build_async(self, is_asyncio: bool) -> tuple[httpx.AsyncHTTPTransport, Any]:
@@ -105,15 +105,16 @@ class OwnTransports:
         from .sockets import Lease
 
         transport, lease = httpx.AsyncHTTPTransport(limits=_LIMITS, proxy=self._proxy, **self._settings), Lease()
-        self._reduce(transport, AsyncioSockets(lease) if is_asyncio else TrioSockets(lease))
+        self._replace_pool(transport, AsyncioSockets(lease) if is_asyncio else TrioSockets(lease))
         return transport, lease
 
-    def _reduce(self, transport: Any, backend: object) -> None:
-        """Give a transport its backend, and in place of its pool one connection, which costs a request less."""
+    def _replace_pool(self, transport: Any, backend: object) -> None:
+        """Give a transport its backend and, in place of its pool, one connection, which takes less time per request."""
         import httpcore
 
+        # Private names, as in _is_stale: a test says when one of them moves.
         transport._pool._network_backend = backend
-        if self._proxy is None:  # with one, tools that replace httpcore's pools would see the request to the proxy
+        if self._proxy is None:  # with one, respx would see the request to the proxy in place of that to the service
             url = self._url
             target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
             transport._pool = transport._pool.create_connection(target.origin)
