@@ -44,7 +44,8 @@ def connect(
         account_client_id: the Maps account's client id, which an azure-identity credential needs.
         scope: the scope of an azure-identity credential's tokens, which differs in sovereign clouds.
         timeout: seconds for one step of a request. The whole request is bounded too, by a minute and by the wait's
-            deadline; only a DNS lookup and a sync credential's `get_token` cannot be cut short in sync code.
+            deadline, and getting an Entra token by 15 minutes and that deadline. Only a DNS lookup and a sync
+            credential's `get_token` cannot be cut short in sync code.
         ssl_context: what to trust instead of the default certificate authorities, or those of `SSL_CERT_FILE`.
         transport: sends the requests instead of httpx's own transports, behind the same guard. A sync one serves the
             sync functions, an async one the async functions and both `wait_for_operations`.

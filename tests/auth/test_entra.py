@@ -19,6 +19,7 @@ from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.core.pipeline.transport import HttpTransport
 from azure.identity import ClientAssertionCredential, EnvironmentCredential
+from trio.testing import MockClock
 
 from maps_data_registry import (
     AuthenticationFailed,
@@ -272,6 +273,22 @@ def test_a_network_fault_while_a_token_is_fetched_is_retried(backend: str | None
     assert caught.value.polls == 1
 
 
+def test_a_failure_that_is_its_own_cause_is_the_credentials() -> None:
+    class Circular(WithInfo):
+        def issue(self, *call: Any) -> tuple[str, int]:
+            try:
+                return super().issue(*call)
+            except RuntimeError as error:
+                raise error from error
+
+    client = connect(
+        base_url=BASE_URL, credential=entra(Circular(failing=RuntimeError("round"))), transport=scripted([])
+    )
+    with pytest.raises(TokenUnavailable, match="round") as caught:
+        wait_for_operation(client, ID)
+    assert not caught.value.is_transient
+
+
 @pytest.mark.parametrize("token", ["", "two words\n", "é", None])
 def test_a_token_that_cannot_be_a_header(token: Any) -> None:
     class Odd:
@@ -340,6 +357,23 @@ def test_the_time_for_a_request_covers_its_token(backend: str, kind: type[Issuer
         anyio.run(main, backend=backend)
     assert caught.value.is_transient
     assert time.monotonic() - begin < 0.9
+
+
+def test_a_request_without_a_deadline_does_not_wait_for_ever_for_its_token() -> None:
+    class Hanging(Async):
+        async def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    async def main() -> float:
+        begin = anyio.current_time()
+        client = connect(base_url=BASE_URL, credential=entra(Hanging()), transport=scripted([]))
+        with pytest.raises(TokenUnavailable, match="in time"):
+            await get_operation_async(client, ID)
+        return anyio.current_time() - begin
+
+    options = {"clock": MockClock(autojump_threshold=0)}
+    assert anyio.run(main, backend="trio", backend_options=options) == pytest.approx(900)
 
 
 def test_a_thread_does_not_wait_for_anothers_get_token_past_its_deadline() -> None:

@@ -9,9 +9,9 @@ from maps_data_registry.errors import InvalidCredential
 from maps_data_registry_contract import AAD_TOKEN_SCOPES
 
 from .keys import SasToken, SubscriptionKey
-from .protocols import KeyHolder, SignatureHolder, TokenCredential
+from .protocols import KeyHolder, SignatureHolder, TokenCredential, TokenInfoCredential
 
-AnyCredential = httpx.Auth | KeyHolder | SignatureHolder | TokenCredential
+AnyCredential = httpx.Auth | KeyHolder | SignatureHolder | TokenCredential | TokenInfoCredential
 
 SCOPE: str = AAD_TOKEN_SCOPES[0]
 """The contract's scope, right for the public cloud."""

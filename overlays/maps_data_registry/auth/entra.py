@@ -23,10 +23,11 @@ from maps_data_registry_contract import AAD_TOKEN_SCOPES, CLIENT_ID_HEADER
 
 from .challenge import claims_of
 from .keys import Credential, header_fault
-from .protocols import TokenCredential
+from .protocols import TokenCredential, TokenInfoCredential
 
 _REFRESH_AHEAD = 300.0  # seconds before expiry, where the credential names no time to refresh
 _RETRY_REFRESH = 30.0  # seconds until the next try, where a refresh failed but the token still serves
+_LONGEST_LOGIN = 900.0  # seconds for a token where nothing sets a deadline: a person may have to enter a code
 
 # By name, in the classes that an exception descends from: none of these packages is imported here.
 _NETWORK_FAULTS = frozenset(
@@ -39,6 +40,8 @@ _SECRETS = re.compile(
     r"""(?ix)(\b(?:client_secret|client_assertion|assertion|password|refresh_token|access_token|id_token|code)
     \b["']?\s*[=:]\s*["']?)[^\s&"',;]+|\beyJ[\w-]+(?:\.[\w-]*)*"""
 )
+
+_LONGEST_CHAIN = 100  # causes of an error that are looked at
 
 _log = logging.getLogger("maps_data_registry")
 
@@ -53,7 +56,9 @@ class EntraToken(Credential):
     The token is kept until `refresh_on`, or five minutes before it expires; one caller refreshes it, the others
     wait. A 401 is retried once with a new token, with the claims that the 401 demands, if any. A sync credential
     on the async client runs in a worker thread, as it would block the event loop; an async credential on the
-    sync client is refused. On the sync client nothing can cut short a `get_token` that takes longer than a wait may.
+    sync client is refused. Getting a token may take as long as the wait, and 15 minutes at most; on the sync client
+    nothing can cut short a `get_token` that takes longer. *now* (seconds since the epoch) is compared with a token's
+    expiry.
 
     Raises:
         InvalidCredential: when made from something without `get_token`, or if the id is not a valid header value; on
@@ -63,7 +68,7 @@ class EntraToken(Credential):
 
     def __init__(
         self,
-        credential: TokenCredential,
+        credential: TokenCredential | TokenInfoCredential,
         account_client_id: str,
         *,
         scope: str = AAD_TOKEN_SCOPES[0],
@@ -118,12 +123,12 @@ class EntraToken(Credential):
         if not self._is_due(rejected):
             return None
         lock = self._locks.setdefault(os.getpid(), threading.Lock())
-        if not lock.acquire(timeout=min(max(_time_left(request), 0.0), threading.TIMEOUT_MAX)):
+        if not lock.acquire(timeout=_time_left(request)):
             return _too_late()
         try:
             if not self._is_due(rejected):  # another thread did it meanwhile
                 return None
-            return self._keep(self._get(self._scope, **self._options(claims)))
+            return self._store(self._get(self._scope, **self._options(claims)))
         except Exception as error:  # a stranger's code: its exceptions are of types that cannot be known here
             return self._failure(error, rejected)
         finally:
@@ -140,7 +145,7 @@ class EntraToken(Credential):
                     return None
                 try:
                     call = functools.partial(self._get, self._scope, **self._options(claims))
-                    return self._keep(await (call() if self._is_async else _in_thread(call)))
+                    return self._store(await (call() if self._is_async else _in_thread(call)))
                 except Exception as error:  # as above
                     return self._failure(error, rejected)
         return _too_late()
@@ -159,7 +164,8 @@ class EntraToken(Credential):
         options = {"claims": claims, "enable_cae": True} if claims else {}
         return {"options": options} if options and self._takes_options else options
 
-    def _keep(self, found: Any) -> TokenUnavailable | None:
+    def _store(self, found: Any) -> TokenUnavailable | None:
+        """Keep a new token, or return why it cannot be sent."""
         fault = header_fault(found.token)
         if fault is not None:
             return TokenUnavailable(f"the Entra token {fault}")
@@ -198,7 +204,7 @@ def _claims(response: httpx.Response) -> str | None:
 
 def _time_left(request: httpx.Request) -> float:
     left: float = request.extensions.get(DEADLINE, math.inf) - time.monotonic()
-    return left
+    return min(max(left, 0.0), _LONGEST_LOGIN)
 
 
 def _too_late() -> TokenUnavailable:
@@ -207,7 +213,9 @@ def _too_late() -> TokenUnavailable:
 
 def _is_network_fault(error: BaseException) -> bool:
     link: BaseException | None = error
-    while link is not None:
+    for _ in range(_LONGEST_CHAIN):  # it may be a circle: `raise error from error`
+        if link is None:
+            break
         if _NETWORK_FAULTS & {kind.__name__ for kind in type(link).__mro__}:
             return True
         link = link.__cause__

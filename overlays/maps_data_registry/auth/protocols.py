@@ -26,3 +26,11 @@ class TokenCredential(Protocol):
     @property
     def get_token(self) -> Callable[..., Any]:
         """Returns, or awaits, an object with `token` and `expires_on`."""
+
+
+class TokenInfoCredential(Protocol):
+    """The newer shape of azure-identity's credentials."""
+
+    @property
+    def get_token_info(self) -> Callable[..., Any]:
+        """Returns, or awaits, an object with `token` and `expires_on`."""
