@@ -10,7 +10,7 @@ from maps_data_registry_contract import Geography
 
 from .auth.choose import SCOPE, AnyCredential, auth_of, credential_from_env
 from .wire.guard import Guard
-from .wire.incoming import MAX_REPLY_BYTES, keep_no_cookies
+from .wire.incoming import MAX_REPLY_BYTES
 from .wire.origin import endpoint
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
@@ -65,7 +65,7 @@ def connect(
     finally:
         del credential  # a traceback may show the arguments of its frames
     guard = Guard(url, inner=transport, ssl_context=ssl_context, max_reply_bytes=max_reply_bytes)
-    client = AuthenticatedClient(
+    return AuthenticatedClient(
         base_url=str(url),
         token="",  # auth adds the credential, anew for every request
         prefix="",
@@ -73,9 +73,6 @@ def connect(
         headers={"Accept-Encoding": "identity", "User-Agent": _user_agent()},
         httpx_args={"auth": auth, "transport": guard},
     )
-    keep_no_cookies(client.get_httpx_client())
-    keep_no_cookies(client.get_async_httpx_client())
-    return client
 
 
 @functools.cache

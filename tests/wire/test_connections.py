@@ -1,6 +1,7 @@
 """Connections: kept between polls, never shared between processes or event loops, closed when they should be."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import math
@@ -25,16 +26,19 @@ from maps_data_registry import (
     get_operation_async,
     wait_for_operation_async,
 )
-from maps_data_registry.wire.incoming import keep_no_cookies
+from maps_data_registry.wire.guard import keep_no_cookies
 from maps_data_registry.wire.transports import OwnTransports
 from maps_data_registry_contract import API_VERSION
 from tests.support import BASE_URL, ID, KEY
 
 from .conftest import Certificates
 from .drivers import SWIFT, Driver, client_at
+from .proxies import http_proxy
 from .server import BODY, GOOD, HEAD, TLS, Peer, Stop, closes, read_request, sends, serve, serve_connections, silent
 
 GOING_ON = b'{"status": "Running"}'
+RECORD = 2**14  # bytes in a TLS record at most (RFC 8446, section 5.1)
+REQUEST = httpx.Request("GET", BASE_URL)
 RUNNING = HEAD + b"Retry-After: 0\r\nContent-Length: %d\r\n\r\n" % len(GOING_ON) + GOING_ON
 
 
@@ -72,6 +76,27 @@ def test_a_connection_that_the_server_closed_or_wrote_to_is_not_used_again(drive
             policy = PollingPolicy(retries=0, min_interval=0.05, jitter=0)
             assert driver.wait(client_at(wire.url), policy=policy).status == "Completed"
         assert (len(wire.requests), wire.connections) == (2, 2)
+
+
+@pytest.mark.parametrize("through", ["TLS", "TLS in TLS"])
+def test_nor_is_one_with_a_surplus_reply_in_a_record_of_its_own(
+    driver: Driver, certificates: Certificates, monkeypatch: pytest.MonkeyPatch, through: str
+) -> None:
+    """TLS has it, and neither the socket nor HTTP's parser knows."""
+    head = RUNNING.replace(b"Content-Length: %d" % len(GOING_ON), b"Content-Length: %d" % 16000).partition(b"{")[0]
+    padding = b"X-Padding: %b\r\n\r\n" % (b"x" * (RECORD - 16000 - len(head) - 13))
+    running = head[:-2] + padding + GOING_ON.ljust(16000)
+    assert len(running) == RECORD
+    with contextlib.ExitStack() as stack:
+        wire = stack.enter_context(serve(sends(running + RUNNING), sends(GOOD), tls=certificates.server))
+        url = wire.url
+        if through == "TLS in TLS":
+            proxy = stack.enter_context(http_proxy(wire.port, tls=certificates.server))
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            url = BASE_URL
+        result = driver.wait(client_at(url, certificates.client), policy=PollingPolicy(retries=0, jitter=0))
+    assert result.status == "Completed"
+    assert (len(wire.requests), wire.connections) == (2, 2)
 
 
 def test_a_reply_that_came_before_the_end_of_the_connection_counts(driver: Driver) -> None:
@@ -405,10 +430,60 @@ def test_a_transport_has_one_connection_in_place_of_a_pool() -> None:
     assert connection.can_handle_request(httpcore.URL("https://maps.test:443/x").origin)
 
 
-@pytest.mark.parametrize("kind", [httpx.Client, httpx.AsyncClient])
-def test_a_client_looks_for_no_cookies(kind: type[httpx.Client | httpx.AsyncClient]) -> None:
-    http = kind(cookies={"given": "stays"})
+def test_a_polled_client_looks_for_no_cookies() -> None:
+    with serve(sends(GOOD)) as wire, client_at(wire.url)().with_cookies({"given": "stays"}) as client:
+        get_operation(client, ID)
+        http = client.get_httpx_client()
+        http.cookies.extract_cookies(httpx.Response(200, headers={"Set-Cookie": "a=b"}, request=REQUEST))
+        assert dict(http.cookies) == {"given": "stays"}
+
+
+def test_a_client_without_a_guard_keeps_its_cookies() -> None:
+    http = httpx.Client()
     keep_no_cookies(http)
-    request = httpx.Request("GET", BASE_URL)
-    http.cookies.extract_cookies(httpx.Response(200, headers={"Set-Cookie": "a=b"}, request=request))
-    assert dict(http.cookies) == {"given": "stays"}
+    http.cookies.extract_cookies(httpx.Response(200, headers={"Set-Cookie": "a=b"}, request=REQUEST))
+    assert dict(http.cookies) == {"a": "b"}
+
+
+def test_a_client_derived_from_one_that_was_not_used_yet_leaves_it_as_it_is() -> None:
+    client = client_at(BASE_URL)()
+    client.with_timeout(httpx.Timeout(1)).with_headers({"x-tenant": "other"})
+    assert client.get_httpx_client().timeout != httpx.Timeout(1)
+    assert "x-tenant" not in client.get_httpx_client().headers
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_leaving_a_client_in_a_cancelled_scope_closes_its_connections(backend: str) -> None:
+    together = threading.Barrier(5)
+
+    def answer(peer: Peer, _: Stop) -> None:
+        together.wait()
+        peer.sendall(GOOD)
+
+    async def main(url: str) -> None:
+        with anyio.CancelScope() as scope:
+            async with client_at(url)() as client:
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(5):
+                        tasks.start_soon(get_operation_async, client, ID)
+                scope.cancel()
+
+    with serve(answer) as wire, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        anyio.run(main, wire.url, backend=backend)
+        gc.collect()
+        assert wire.connections == 5
+
+
+def test_a_connection_with_more_than_the_reply_is_closed_at_once() -> None:
+    closed = threading.Event()
+
+    def connection(peer: Peer, _: Stop) -> None:
+        read_request(peer)
+        peer.sendall(GOOD + GOOD)
+        read_request(peer)
+        closed.set()
+
+    with serve_connections(connection) as wire, client_at(wire.url)() as client:
+        assert get_operation(client, ID).status == "Completed"
+        assert closed.wait(5)

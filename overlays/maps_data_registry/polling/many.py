@@ -11,7 +11,6 @@ import anyio
 import httpx
 from attrs import evolve
 
-from maps_data_registry.wire.incoming import keep_no_cookies
 from maps_data_registry_client import AuthenticatedClient
 
 from .decision import Polling
@@ -172,7 +171,6 @@ class Outcomes(Iterator[Outcome]):
     async def _enter(self) -> AsyncOutcomes:
         self._stack = AsyncExitStack()
         twin = evolve(self._client)  # with the same credential and transport, and httpx clients of its own
-        keep_no_cookies(twin.get_async_httpx_client())
         await self._stack.enter_async_context(twin.get_async_httpx_client())
         return await self._stack.enter_async_context(AsyncOutcomes(twin, self._make))
 

@@ -94,9 +94,9 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
                 await self._wait(timeout)
 
     async def aclose(self) -> None:
-        # Not close(): that waits for TLS's close_notify, which the peer could stall.
+        # Not close(): that waits for TLS's close_notify, which the peer could stall. Nothing to await, so nothing to
+        # cancel: the loop closes the socket in its next turn.
         self._transport.abort()
-        await asyncio.sleep(0)  # the loop closes the socket in its next turn
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None

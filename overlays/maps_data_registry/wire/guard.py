@@ -30,6 +30,9 @@ REFRESH_PROBLEM = "refresh_problem"
 REQUEST_TIMEOUT = 60.0
 """Seconds for one request at most, from connecting to the last byte."""
 
+_TICK = 0.05
+"""Seconds that a timer may be early."""
+
 
 class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """A transport for one origin. *inner* replaces httpx's own transports, for the kinds of client that it serves.
@@ -133,5 +136,13 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return failure_of(error, self._where, self._mask, is_late=is_late)
 
 
-_TICK = 0.05
-"""Seconds that a timer may be early."""
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
+        pass
+
+
+def keep_no_cookies(http: httpx.Client | httpx.AsyncClient) -> None:
+    """Spare a client behind a guard, which lets no cookie in, the costly search for cookies in each reply."""
+    # Private names: a test says when one of them moves.
+    if isinstance(http._transport, Guard) and not isinstance(http._cookies, _NoCookies):
+        http._cookies = _NoCookies(http.cookies)

@@ -120,13 +120,3 @@ def _is_url(text: str) -> bool:
     except (httpx.InvalidURL, UnicodeError):
         return False
     return True
-
-
-class _NoCookies(httpx.Cookies):
-    def extract_cookies(self, response: httpx.Response) -> None:
-        pass
-
-
-def keep_no_cookies(http: httpx.Client | httpx.AsyncClient) -> None:
-    """Spare a client the search for new cookies, of which there are none: it takes a tenth of a poll's time."""
-    http._cookies = _NoCookies(http.cookies)

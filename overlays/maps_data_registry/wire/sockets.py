@@ -143,6 +143,8 @@ class _TLSInTLS(httpcore.NetworkStream):
         self._stream.close()
 
     def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable" and self._incoming.pending:  # received already, not decrypted yet
+            return True
         return self._tls if info == "ssl_object" else self._stream.get_extra_info(info)
 
     def _run(self, step: Callable[[], T], timeout: float | None) -> T:

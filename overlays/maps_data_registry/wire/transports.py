@@ -40,7 +40,7 @@ class OwnTransports:
         process = os.getpid()
         free = self._of_process.setdefault(process, [])
         transport, lease = _take(free, self._build)
-        while _is_stale(transport):
+        while _is_over(transport):
             transport.close()
             transport, lease = _take(free, self._build)
         lease.deadline = deadline
@@ -51,7 +51,7 @@ class OwnTransports:
             if lease.stream is not None:
                 lease.stream.close()
             raise
-        if self._of_process.get(process) is free:
+        if self._of_process.get(process) is free and not _has_surplus(transport):
             free.append((transport, lease))
         else:  # or the client was closed in the meantime
             transport.close()
@@ -63,8 +63,9 @@ class OwnTransports:
         free = self._of_loop.setdefault(loop, [])
         build = partial(self._build_async, is_asyncio)
         transport, lease = _take(free, build)
-        while _is_stale(transport):
-            await transport.aclose()
+        while _is_over(transport):
+            with _shield():
+                await transport.aclose()
             transport, lease = _take(free, build)
         try:
             if is_asyncio:
@@ -74,14 +75,16 @@ class OwnTransports:
                 with _fail_at(deadline):
                     yield transport
         except BaseException:
-            await transport.aclose()
-            if lease.stream is not None:
-                await lease.stream.aclose()
+            with _shield():
+                await transport.aclose()
+                if lease.stream is not None:
+                    await lease.stream.aclose()
             raise
-        if self._of_loop.get(loop) is free:
+        if self._of_loop.get(loop) is free and not _has_surplus(transport):
             free.append((transport, lease))
         else:
-            await transport.aclose()
+            with _shield():
+                await transport.aclose()
 
     def close(self) -> None:
         """Close this process's idle connections; those in use close when their replies have been read."""
@@ -90,8 +93,9 @@ class OwnTransports:
 
     async def aclose(self) -> None:
         """Close this event loop's idle connections; those in use close when their replies have been read."""
-        for transport, _ in self._of_loop.pop(_event_loop()[0], ()):
-            await transport.aclose()
+        with _shield():
+            for transport, _ in self._of_loop.pop(_event_loop()[0], ()):
+                await transport.aclose()
 
     def _build(self) -> tuple[httpx.HTTPTransport, Any]:
         from .sockets import Lease, SyncSockets  # httpcore, and with it trio where there is one
@@ -112,7 +116,7 @@ class OwnTransports:
         """Give a transport its backend and, in place of its pool, one connection, which takes less time per request."""
         import httpcore
 
-        # Private names, as in _is_stale: a test says when one of them moves.
+        # Private names, as in the functions at the end of this file: a test says when one of them moves.
         transport._pool._network_backend = backend
         if self._proxy is None:  # with one, respx would see the request to the proxy in place of that to the service
             url = self._url
@@ -158,6 +162,13 @@ class CallersTransport:
             self._transport.client = self._session
 
 
+def _shield() -> contextlib.AbstractContextManager[Any]:
+    """For closing connections where everything is being cancelled."""
+    import anyio
+
+    return anyio.CancelScope(shield=True)
+
+
 def _fail_at(deadline: float) -> contextlib.AbstractContextManager[Any]:
     import anyio  # which a sync wait need not load
 
@@ -172,14 +183,26 @@ def _take(free: list[Any], build: Callable[[], Any]) -> Any:
         return build()
 
 
-def _is_stale(transport: Any) -> bool:
-    """Whether its connection is over, or more came than the reply: httpcore would take that for the next reply."""
+def _links(transport: Any) -> list[Any]:
+    """Its connections: the one in place of the pool, or the pool's."""
     pool = transport._pool
-    for link in getattr(pool, "connections", [pool]):
-        state = getattr(link._connection, "_h11_state", None)
-        if link.is_closed() or link.has_expired() or (state is not None and state.trailing_data[0]):
-            return True
-    return False
+    return getattr(pool, "connections", [pool])
+
+
+def _is_over(transport: Any) -> bool:
+    """Whether it has been closed, by either side, or idle for too long."""
+    return any(link.is_closed() or link.has_expired() for link in _links(transport))
+
+
+def _has_surplus(transport: Any) -> bool:
+    """Whether more came than the reply: httpcore would take it for the reply to the next request."""
+    return any(hasattr(link._connection, "_h11_state") and _has_unread(link._connection) for link in _links(transport))
+
+
+def _has_unread(connection: Any) -> bool:
+    stream = getattr(connection._network_stream, "_stream", None)
+    records = getattr(stream, "_incoming", None)  # what trio has received of TLS and not decrypted yet
+    return bool(connection._h11_state.trailing_data[0] or (records and records.pending))
 
 
 def _event_loop() -> tuple[object, bool]:
