@@ -41,8 +41,14 @@ ENDINGS = [
     ("completes polls=0", 0, "Completed (1 poll", 0, "Completed (1 poll"),
     ("completes polls=2 retry_after=0", 4, "Running (1 poll", 0, "Completed (3 polls"),
     ("fails polls=0", 1, "Failed: InvalidData: The data is not", 1, "Failed: InvalidData: The data is not"),
-    ("unknown-ending polls=0", 1, "the status 'Cancelled' and no Retry-After", 1, "the status 'Cancelled' and no"),
-    ("no-status-ending polls=0", 1, "no status and no Retry-After", 1, "no status and no Retry-After"),
+    (
+        "unknown-ending polls=0",
+        1,
+        "ended with the unknown status 'Cancelled'",
+        1,
+        "ended with the unknown status 'Cancelled'",
+    ),
+    ("no-status-ending polls=0", 1, "ended with no status", 1, "ended with no status"),
     ("unknown-status times=1 polls=0 retry_after=0", 4, "Validating (1 poll", 0, "Completed (2 polls"),
     ("no-status times=1 polls=0 retry_after=0", 4, "running (1 poll", 0, "Completed (2 polls"),
     ("forbidden", 3, "HTTP 403 Forbidden: The caller has no role", 3, "HTTP 403 Forbidden: The caller has no role"),
@@ -83,6 +89,21 @@ def test_the_highest_code_wins_and_the_end_sums_up(emulator: Namespace, run: Run
     assert done.code == 3
     assert "3 operations: 1 completed, 1 failed, 1 refused\n" in done.err
     assert "hint: check the id, and that the geography is the one" in done.err
+
+
+@pytest.mark.parametrize(
+    ("scenario", "hint"),
+    [
+        ("redirect", "hint: no redirect is followed"),
+        ("huge-body size=2000000", "hint: check whether something between this machine and the service answers"),
+        ("throttled", ""),
+    ],
+)
+def test_an_error_brings_its_own_hint(emulator: Namespace, run: Run, scenario: str, hint: str) -> None:
+    done = run("status", *at(emulator), emulator.start_operation(scenario).id)
+    assert done.code == 3
+    assert done.err.startswith(hint)
+    assert bool(hint) == bool(done.err)
 
 
 def test_a_hint_is_given_once(emulator: Namespace, run: Run) -> None:
@@ -154,6 +175,19 @@ def test_the_time_is_up(emulator: Namespace, run: Run) -> None:
     assert command == ["maps-data-registry", "wait", *at(emulator), "--timeout", "2", "--no-progress", ids[0]]
     emulator.operations[ids[0]].scenario = emulator.scenario
     assert run(*command[1:]).code == 0
+
+
+@posix
+def test_to_go_on_takes_the_same_standard_input_where_many_came_from_it(
+    emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [emulator.start_operation("never-ends retry_after=9").id for _ in range(11)]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(ids)))
+    done = run("wait", *at(emulator), "--timeout", "1", "-")
+    resume = (
+        f"to resume, with the same standard input: maps-data-registry wait {' '.join(at(emulator))} --timeout 1 -\n"
+    )
+    assert done.err.endswith(resume)
 
 
 @posix

@@ -3,6 +3,7 @@
 import inspect
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -84,7 +85,8 @@ USAGE = [
     ([ID, "--key-file", "/k"], "/k: No such file or directory"),
     ([ID, "--key-file", "/dev/null"], "/dev/null: the subscription key is empty"),
     ([ID, "--quiet", "--verbose"], "give --quiet or --verbose, not both"),
-    ([ID, "--timeout", "0"], "'0' is no time at all: give more than 0, or none for no limit"),
+    (["--from", os.devnull], f"{os.devnull}: no operation in it"),
+    ([ID, "--timeout", "0"], "'0' must be more than 0; none means no limit"),
     ([ID, "--timeout", "soon"], "'soon' is not a duration: write 90s, 10m, 2h, 1h30m or a number of seconds, or none"),
     ([ID, "--interval", "none"], "'none' is not a duration: write 90s, 10m, 2h, 1h30m or a number of seconds"),
     ([ID, "--interval", "9999h"], "--interval must be from 0 to "),

@@ -91,8 +91,8 @@ def test_forty_columns_are_enough(time: VirtualClock) -> None:
         "00000001… Failed               0 s",
         "00000002… HTTP 503: busy,…     5 s  8 s",
         "00000001… Failed: InvalidData (0 polls,…",
-        "3 operations: 1 failed, 1 running, 1",
-        "unanswered, 0 s",
+        "3 operations: 1 failed, 1 unanswered, 1",
+        "running, 0 s",
     ]
 
 

@@ -95,7 +95,7 @@ FOREIGN = [
 def test_another_file_is_refused_and_left_as_it_is(path: Path, content: bytes) -> None:
     whole = written(path, record())
     path.write_bytes(whole + content)
-    with pytest.raises(UsageError, match=r"results\.jsonl:2: not a line that --results has written"):
+    with pytest.raises(UsageError, match=r"results\.jsonl:2: not a line written by --results"):
         ResultsFile(path)
     assert path.read_bytes() == whole + content
 

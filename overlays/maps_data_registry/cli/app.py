@@ -96,7 +96,7 @@ def wait(
             parse_timeout,
             "DURATION|none",
             show_default="1h",
-            help="Time limit per operation, counted from its first poll: 90s, 10m, 2h, 1h30m or seconds.",
+            help="Time limit per operation, counted from when it is read: 90s, 10m, 2h, 1h30m or seconds.",
         ),
     ] = None,
     interval: Annotated[
@@ -123,13 +123,15 @@ def wait(
         bool, typer.Option("--no-progress", help="Plain lines on a terminal too, instead of the live table.")
     ] = False,
 ) -> int:
-    """Wait until operations have ended, however many."""
+    """Wait until all operations have ended."""
     from .commands import MAX_NAMED, Wait
 
-    def command_for(unfinished: Sequence[str]) -> str:
+    def how_to_resume(unfinished: Sequence[str]) -> str:
         by_name = results is None and len(unfinished) <= MAX_NAMED
         left_out = {"operations", "from_file"} if by_name else {"operations"}
-        return _command_line(ctx, left_out, unfinished if by_name else options.operations or ())
+        named = unfinished if by_name else options.operations or ()
+        same_input = ", with the same standard input" if "-" in named else ""
+        return f"to resume{same_input}: {_command_line(ctx, left_out, named)}"
 
     return Wait(
         options=options,
@@ -138,7 +140,7 @@ def wait(
         concurrency=concurrency,
         results=results,
         progress=not no_progress,
-    ).run(command_for)
+    ).run(how_to_resume)
 
 
 app.add_typer(emulator_command.app, name="emulator")

@@ -79,10 +79,10 @@ class Wait:
     results: Path | None
     progress: bool
 
-    def run(self, command_for: Callable[[Sequence[str]], str]) -> Exit:
+    def run(self, how_to_resume: Callable[[Sequence[str]], str]) -> Exit:
         """Wait until each operation has ended or timed out.
 
-        *command_for* returns the command that waits for the given ones.
+        *how_to_resume* returns a line with the command that waits for the given ones.
         """
         policy = self._policy()
         access, clients, operations = _prepare(self.options)
@@ -101,7 +101,7 @@ class Wait:
                         runner.run(self._wait(clients, policy, pending, output, results))
             code = output.exit_code
         if code in {None, Exit.RUNNING}:
-            self._report_unfinished(operations, output, command_for, interrupted=code is None)
+            self._report_unfinished(operations, output, how_to_resume, interrupted=code is None)
         return Exit.INTERRUPTED if code is None else code
 
     def _policy(self) -> PollingPolicy:
@@ -169,7 +169,7 @@ class Wait:
         self,
         operations: Sequence[Operation],
         output: Output,
-        command_for: Callable[[Sequence[str]], str],
+        how_to_resume: Callable[[Sequence[str]], str],
         *,
         interrupted: bool,
     ) -> None:
@@ -184,7 +184,7 @@ class Wait:
         if interrupted and unfinished and self.results is None:
             output.say("hint: with --results FILE, the same command polls only what has not ended")
         if unfinished:
-            output.say(f"to resume: {command_for([operation.text for operation in unfinished])}")
+            output.say(how_to_resume([operation.text for operation in unfinished]))
 
 
 def _prepare(options: Options) -> tuple[Access, dict[str, AuthenticatedClient], list[Operation]]:
@@ -192,6 +192,8 @@ def _prepare(options: Options) -> tuple[Access, dict[str, AuthenticatedClient], 
         raise UsageError("give --quiet or --verbose, not both")
     texts = list(read_texts(options.operations or (), options.from_file))
     if not texts:
+        if options.operations or options.from_file:
+            raise UsageError(f"{options.from_file or 'standard input'}: no operation in it")
         raise UsageError("no operation given: name an id, an Operation-Location URL, - or --from FILE")
     access = Access(options.geography, options.base_url, options.key_file, options.sas_file)
     clients = access.connect()

@@ -26,7 +26,14 @@ _AROUND = 4  # lines that are no rows: heading, totals in two lines, one to spar
 _WIDEST, _WIDE, _MEDIUM = 96, 80, 56  # columns from which on there is room for a bar, the whole id, the polls
 _ID, _SHORT, _STATUS, _BAR = 36, 9, 16, 20  # columns
 _ROW = 84  # columns of a row without its status
-_STYLES = {"completed": "green", "failed": "red", "unrecognized": "red", "refused": "red", "running": "yellow"}
+_STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "unrecognized": "red",
+    "refused": "red",
+    "unanswered": "red",
+    "running": "yellow",
+}
 
 
 class LiveTable(Output):

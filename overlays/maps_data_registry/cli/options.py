@@ -49,20 +49,25 @@ class Options(NamedTuple):
         typer.Argument(help="Operation ids, Operation-Location URLs, or - to read them from standard input."),
     ] = None
     from_file: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="Read more of them, one per line; # starts a comment.")
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help="Read operations from FILE as well, one per line; # starts a comment."
+        ),
     ] = None
     geography: Annotated[
         Literal["us", "eu"] | None,
         one_of("us", "eu", help="Where the Maps account is. Not needed where each Operation-Location says so."),
     ] = None
     base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Another endpoint instead: a private one, the emulator's.")
+        str | None, typer.Option(metavar="URL", help="Use another endpoint, such as a private one or the emulator.")
     ] = None
     key_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File with the subscription key, and at most one newline after it."),
+        typer.Option(metavar="FILE", help="File that holds the subscription key; one final newline is ignored."),
     ] = None
-    sas_file: Annotated[Path | None, typer.Option(metavar="FILE", help="File with the SAS token, likewise.")] = None
+    sas_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File that holds the SAS token; one final newline is ignored.")
+    ] = None
     output: Annotated[
         Literal["text", "json"],
         one_of("text", "json", help="What goes to standard output: a line or a JSON object per operation."),
@@ -97,7 +102,7 @@ def parse_timeout(text: str) -> float:
     except ValueError as error:
         raise ValueError(f"{error}, or none for no limit") from error
     if not timeout:
-        raise ValueError(f"{text!r} is no time at all: give more than 0, or none for no limit")
+        raise ValueError(f"{text!r} must be more than 0; none means no limit")
     return timeout
 
 

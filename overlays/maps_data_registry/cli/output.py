@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from typing import Self
 
 from maps_data_registry.errors import (
+    RESUME,
     AuthenticationFailed,
     DataRegistryError,
     InvalidResponse,
     OperationNotFound,
+    ServiceError,
+    ServiceUnreachable,
     TokenUnavailable,
 )
 from maps_data_registry.polling.policy import Clock, OperationUpdate
@@ -21,13 +24,14 @@ from .streams import write_note, write_result
 _MAX_FOLLOWED = 10  # operations up to which each poll is reported
 _PAUSE = 10.0  # seconds between two lines of totals, where there are more
 
-_STATES = (*OUTCOMES, "unanswered", "not polled")
+_STATES = (*OUTCOMES, "not polled")
 
+# What the errors themselves advise, in the words of the command line.
 _HINTS: dict[type[DataRegistryError], str] = {
     AuthenticationFailed: "check that the credential belongs to an account of this geography, that keys or SAS tokens "
     "are not switched off on the account, and that AZURE_MAPS_CLIENT_ID is the Maps account's client id, not the app's",
     OperationNotFound: "check the id, and that the geography is the one that the data was registered in",
-    InvalidResponse: "check whether something between this machine and the service answers in its place",
+    InvalidResponse: InvalidResponse.advice,
     TokenUnavailable: "sign in where azure-identity looks for it, for example with az login",
 }
 
@@ -77,7 +81,7 @@ class Output:
         """Take in how the wait for an operation ended; an error says more than the record holds."""
         self.records[record.operation_id] = record
         self.polled.pop(record.operation_id, None)
-        if hint := next((hint for kind, hint in _HINTS.items() if isinstance(seen, kind)), None):
+        if isinstance(seen, DataRegistryError) and (hint := _hint_for(seen)):
             self._hints[hint] = None
         self.show_end(record, getattr(seen, "tree", ""))
 
@@ -131,6 +135,13 @@ class Output:
     def unfinished(self) -> list[str]:
         """The operations whose end is still to come."""
         return [name for name in self.ids if name not in self.records or self.records[name].outcome == "running"]
+
+
+def _hint_for(error: DataRegistryError) -> str:
+    if hint := next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), ""):
+        return hint
+    has_own = isinstance(error, ServiceError | ServiceUnreachable) and error.advice is not RESUME
+    return error.next_step if has_own else ""
 
 
 def with_tree(record: Record, tree: str) -> str:

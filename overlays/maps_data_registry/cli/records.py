@@ -10,6 +10,7 @@ from maps_data_registry.errors import (
     DataRegistryError,
     OperationFailed,
     OperationTimeout,
+    ServiceError,
     UnrecognizedStatus,
 )
 from maps_data_registry.polling.policy import OperationUpdate
@@ -23,6 +24,7 @@ OUTCOMES = {
     "failed": Exit.FAILED,
     "unrecognized": Exit.FAILED,
     "refused": Exit.REFUSED,
+    "unanswered": Exit.REFUSED,
     "running": Exit.RUNNING,
 }
 """Every outcome of a record, with its exit code."""
@@ -34,7 +36,8 @@ class Record:
 
     operation_id: str = field(validator=matches_re(OPERATION_ID_PATTERN))
     outcome: str = field(validator=in_(OUTCOMES))
-    """`completed`, `failed`, `unrecognized` (ended with an unknown status), `refused` (no answer) or `running`."""
+    """`completed`, `failed`, `unrecognized` (ended with an unknown status), `refused` (by the service), `unanswered`
+    (no reply that can be read) or `running`."""
     status: str | None = field(default=None, validator=optional(instance_of(str)))
     """The last status seen."""
     polls: int = field(validator=instance_of(int))
@@ -97,7 +100,9 @@ def _outcome(error: DataRegistryError) -> str:
         return "failed"
     if isinstance(error, UnrecognizedStatus):
         return "unrecognized"
-    return "running" if isinstance(error, OperationTimeout) and error.last else "refused"
+    if isinstance(error, OperationTimeout) and error.last:
+        return "running"
+    return "refused" if isinstance(error, ServiceError) else "unanswered"
 
 
 def _without_nan(value: Any) -> Any:

@@ -80,7 +80,7 @@ class ResultsFile:
         try:
             record = Record.from_json(line)
         except ValueError as error:
-            raise UsageError(f"{self._path}:{number}: not a line that --results has written") from error
+            raise UsageError(f"{self._path}:{number}: not a line written by --results") from error
         self.records[record.operation_id.lower()] = record
 
     def _repair(self, tail: bytes, number: int) -> None:
