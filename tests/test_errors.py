@@ -136,7 +136,7 @@ def test_unknown_members_are_kept_to_a_bounded_depth_too() -> None:
 
 
 def test_a_refusal_without_an_operation_advises_no_wait() -> None:
-    assert str(ServiceError(httpx.Response(400))) == "HTTP 400"
+    assert str(ServiceError(httpx.Response(503))) == "HTTP 503"
 
 
 def test_hostile_text_stays_in_its_place() -> None:

@@ -24,7 +24,7 @@ def connect(
     base_url: str | None = None,
     account_client_id: str | None = None,
     scope: str = SCOPE,
-    timeout: httpx.Timeout = TIMEOUT,
+    timeout: float | httpx.Timeout = TIMEOUT,
     ssl_context: ssl.SSLContext | None = None,
     transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None = None,
     max_reply_bytes: int = MAX_REPLY_BYTES,
@@ -43,17 +43,17 @@ def connect(
         base_url: another endpoint instead of a geography, such as a private one or the emulator's.
         account_client_id: the Maps account's client id, which an azure-identity credential needs.
         scope: the scope of an azure-identity credential's tokens, which differs in sovereign clouds.
-        timeout: seconds for one step of a request. The whole request is bounded too, by a minute and by the wait's
-            deadline, and getting an Entra token by 15 minutes and that deadline. Only a DNS lookup and a sync
-            credential's `get_token` cannot be cut short in sync code.
+        timeout: seconds for one step of a request, by default 10 to connect, 30 for any other. The whole request
+            is bounded too, by a minute and by the wait's deadline, and getting an Entra token by 15 minutes and that
+            deadline. Only a DNS lookup and a sync credential's `get_token` cannot be cut short in sync code.
         ssl_context: what to trust instead of the default certificate authorities, or those of `SSL_CERT_FILE`.
         transport: sends the requests instead of httpx's own transports, behind the same guard. A sync one serves the
             sync functions, an async one the async functions and both `wait_for_operations`.
         max_reply_bytes: the longest body of a reply that is read, 1 MiB by default.
 
     Raises:
-        ValueError: unless exactly one of *geography* and *base_url* is given and usable; for an unusable proxy or
-            certificate file in the environment.
+        ValueError: unless exactly one of *geography* and *base_url* is given and usable; for a *max_reply_bytes* below
+            1; for an unusable proxy or certificate file in the environment.
         InvalidCredential: for a credential that cannot be right.
         ImportError: for an Entra credential from the environment without the `entra` extra.
 
@@ -69,7 +69,7 @@ def connect(
         base_url=str(url),
         token="",  # auth adds the credential, anew for every request
         prefix="",
-        timeout=timeout,
+        timeout=httpx.Timeout(timeout),
         headers={"Accept-Encoding": "identity", "User-Agent": _user_agent()},
         httpx_args={"auth": auth, "transport": guard},
     )

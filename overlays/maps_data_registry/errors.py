@@ -14,7 +14,8 @@
     ├── InvalidCredential       a key or token that cannot be right    (also a ValueError)
     └── UntrustedOrigin         a request to elsewhere, not sent       (also a ValueError)
 
-Messages are one line, name the operation and the next step, and hold no credential. All pickle and copy.
+Messages are one line, name the operation (if there is one) and the next step, and hold no credential. All pickle and
+copy.
 """
 
 import copyreg
@@ -28,6 +29,9 @@ from maps_data_registry_client.models import LongRunningOperationResult, MapsErr
 from maps_data_registry_client.types import Unset
 
 from .text import MAX_TEXT, one_line, unset_to_none
+
+TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses of a refusal that may pass: a wait retries them."""
 
 _MAX_LINES = 100  # lines of an error tree that are shown
 
@@ -73,6 +77,7 @@ class DataRegistryError(Exception):
 
 
 RESUME = 'to resume: wait_for_operation(client, "{operation}")'
+_NOT_THE_SERVICE = "check whether something between this machine and the service answers in its place"
 
 
 class _ErrorTree(DataRegistryError):
@@ -142,6 +147,10 @@ class ServiceError(_ErrorTree):
         self.status_code = response.status_code
         if response.is_redirect:
             self.advice = "no redirect is followed, as a credential goes to its own endpoint only: check the endpoint"
+        elif response.status_code < 400:
+            self.advice = _NOT_THE_SERVICE
+        elif self.advice is RESUME and response.status_code not in TRANSIENT_STATUSES and response.is_client_error:
+            self.advice = "the service refuses this request: waiting again will not change that"
         self.headers = httpx.Headers(response.headers)
         self.retry_after = retry_after
         self.request_id = response.headers.get("x-ms-request-id") or response.headers.get("request-id")
@@ -170,9 +179,9 @@ class OperationNotFound(ServiceError):
 
 
 class ServiceUnreachable(DataRegistryError, httpx.TransportError):
-    """No reply came: refused, reset, cut off or too slow, more times in a row than the policy retries.
+    """No reply came: the connection was refused, reset, cut off or too slow, or a certificate is not trusted.
 
-    `__cause__` is the httpx exception.
+    A wait retries the former as often as its policy says. `__cause__` is the httpx exception.
     """
 
     advice = RESUME
@@ -189,7 +198,7 @@ class InvalidResponse(DataRegistryError):
     `status_code` and `headers` are the reply's; `excerpt` is the beginning of its body, at most 300 characters.
     """
 
-    advice = "check whether something between this machine and the service answers in its place"
+    advice = _NOT_THE_SERVICE
 
     def __init__(self, fault: str, *, status_code: int, headers: httpx.Headers, body: bytes = b"") -> None:
         self.status_code = status_code

@@ -108,7 +108,7 @@ def test_a_status_tells_more_than_a_body_that_cannot_be_read() -> None:
 
 
 def test_a_refusal_that_was_not_read_is_a_refusal() -> None:
-    assert str(error_of(httpx.Response(400, stream=httpx.SyncByteStream()))) == "HTTP 400"
+    assert str(error_of(httpx.Response(503, stream=httpx.SyncByteStream()))) == "HTTP 503"
 
 
 MEMBERS = st.sampled_from(["id", "status", "error", "code", "message", "target", "details", "innererror"])

@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+from collections.abc import Iterator
 from datetime import timedelta
 from http import HTTPStatus
 from time import monotonic
@@ -306,7 +307,7 @@ def test_an_iteration_that_has_raised_is_over(backend: str) -> None:
 
 
 def test_rule_6_before_the_first_poll(drive: Driver, time: VirtualClock) -> None:
-    with pytest.raises(OperationTimeout, match="never seen"):
+    with pytest.raises(OperationTimeout, match="no status seen"):
         drive.wait([], registered(**{"retry-after": "60"}), timeout=30, clock=time.clock)
 
 
@@ -346,9 +347,22 @@ def test_rule_6_nonsense_is_refused(drive: Driver, timeout: Any, kind: type[Exce
         drive.wait([], timeout=timeout)
 
 
-def test_a_policy_is_no_dict(drive: Driver) -> None:
-    with pytest.raises(TypeError, match="policy must be a PollingPolicy, not dict"):
-        drive.wait([], policy={"retries": 1})
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"policy": {"retries": 1}}, "policy must be a PollingPolicy, not dict"),
+        ({"clock": 3}, "clock must be a Clock, not int"),
+        ({"no_such": 3}, "unexpected keyword argument 'no_such'"),
+    ],
+)
+def test_an_option_of_the_wrong_type(drive: Driver, options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(TypeError, match=problem):
+        drive.wait([], **options)
+
+
+def test_an_update_of_another_operation_is_refused(drive: Driver) -> None:
+    with pytest.raises(ValueError, match="after is an update of another operation: other"):
+        drive.wait([], after=OperationUpdate(operation_id="other"))
 
 
 def test_rule_6_a_timeout_may_be_a_timedelta(drive: Driver, time: VirtualClock) -> None:
@@ -440,6 +454,15 @@ def test_a_callback_may_be_async(time: VirtualClock) -> None:
     assert seen == ["Running", "Completed"]
     with pytest.raises(TypeError, match="async"):
         Driver("sync").wait([running()], on_update=note, clock=time.clock)
+
+
+def test_an_awaitable_of_any_kind_is_refused_in_sync_code(time: VirtualClock) -> None:
+    class Awaitable:
+        def __await__(self) -> Iterator[None]:
+            return iter(())
+
+    with pytest.raises(TypeError, match="on_update is async"):
+        Driver("sync").wait([running()], on_update=lambda _: Awaitable(), clock=time.clock)
 
 
 @pytest.mark.parametrize(
@@ -536,6 +559,9 @@ def test_a_wait_can_go_on_past_its_deadline_only_to_say_so(drive_one: Driver, ti
         ("jitter", 1.1, ValueError),
         ("jitter", -0.1, ValueError),
         ("retries", -1, ValueError),
+        ("retries", 1.5, TypeError),
+        ("succeeded", 3, TypeError),
+        ("succeeded", [3], TypeError),
         ("backoff", -1, ValueError),
         ("timeout", 0, ValueError),
         ("max_interval", -1, ValueError),

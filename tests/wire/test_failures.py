@@ -66,7 +66,7 @@ def test_a_refused_connection() -> None:
 
 def test_a_name_that_is_not_found() -> None:
     found = failures(client_at("https://no-such-host.invalid"), policy=ONCE)
-    assert said(found).startswith("no reply from https://no-such-host.invalid:443: its name was not found")
+    assert said(found).startswith("no reply from https://no-such-host.invalid:443: host name not found")
     assert {type(error.__cause__) for error in found.values()} == {httpx.ConnectError}
 
 
@@ -183,7 +183,7 @@ RAISED: list[tuple[BaseException, type[BaseException], str]] = [
     (ConnectionResetError(errno.ECONNRESET, "x"), httpx.ReadError, "connection reset"),
     (BrokenPipeError(errno.EPIPE, "x"), httpx.ReadError, "connection reset"),
     (OSError("Multiple exceptions: [Errno 111] a, [Errno 101] b"), httpx.ReadError, "connection refused"),
-    (socket.gaierror(-2, "Unknown"), httpx.ReadError, "its name was not found: [Errno -2] Unknown"),
+    (socket.gaierror(-2, "Unknown"), httpx.ReadError, "host name not found: [Errno -2] Unknown"),
     (ssl.SSLError(1, "[SSL] wrong version"), httpx.ReadError, "SSLError: "),
     (UnicodeDecodeError("ascii", b"\xff", 0, 1, "no"), httpx.RemoteProtocolError, "UnicodeDecodeError: 'ascii'"),
     (chained(httpx.ConnectError("all failed"), Foreign(), REFUSED), httpx.ConnectError, "connection refused"),
@@ -306,6 +306,9 @@ def test_how_long_a_reply_may_be_is_settable(driver: Driver) -> None:
     with serve(sends(GOOD)) as wire:
         assert "longer than 10 bytes" in str(driver.failure(client_at(wire.url, max_reply_bytes=10)))
     page = httpx.Response(200, content=b'{"status": "Completed"}' + b" " * 2_000_000)
+    for nonsense in (0, "5", True):
+        with pytest.raises(ValueError, match="max_reply_bytes must be a whole number from 1 up"):
+            client_at(BASE_URL, max_reply_bytes=nonsense)()
     client = client_at(BASE_URL, transport=scripted([page]), max_reply_bytes=3_000_000)
     assert driver.wait(client).status == "Completed"
 

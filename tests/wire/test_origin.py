@@ -34,8 +34,8 @@ def test_endpoints(options: dict[str, str], url: str) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "one of the two"),
-        ({"geography": "us", "base_url": "https://x.test"}, "one of the two"),
+        ({}, "either a geography"),
+        ({"geography": "us", "base_url": "https://x.test"}, "either a geography"),
         ({"geography": "global"}, "us, eu"),
         ({"geography": ""}, "us, eu"),
         ({"base_url": ""}, "absolute"),

@@ -161,6 +161,11 @@ def test_a_transport_of_the_wrong_kind_is_called_that(driver: Driver) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_what_is_no_transport_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="transport must be one of httpx's kind, not int"):
+        client_at(BASE_URL, transport=3)()
+
+
 def test_a_callers_own_transport_is_closed_with_the_client(driver: Driver) -> None:
     transport = SyncOnly() if driver.is_sync else AsyncOnly()
     driver.wait(client_at(BASE_URL, transport=transport))

@@ -55,7 +55,7 @@ class SubscriptionKey(Credential):
         yield request
 
     def _key(self) -> str:
-        return checked(self._read, "the subscription key", header_fault)
+        return _checked(self._read, "the subscription key", header_fault)
 
 
 class SasToken(Credential):
@@ -85,7 +85,7 @@ class SasToken(Credential):
         yield request
 
     def _token(self) -> str:
-        return checked(self._read, "the SAS token", self._fault)
+        return _checked(self._read, "the SAS token", self._fault)
 
     def _fault(self, token: object) -> str | None:
         if token and token == self._accepted:
@@ -110,7 +110,7 @@ def _reader(secret: Any, attribute: str, prefix: str = "") -> Callable[[], objec
     return read
 
 
-def checked(read: Callable[[], object], what: str, fault_of: Callable[[object], str | None]) -> str:
+def _checked(read: Callable[[], object], what: str, fault_of: Callable[[object], str | None]) -> str:
     """The secret that *read* returns.
 
     Raises:
@@ -133,9 +133,9 @@ def header_fault(text: object) -> str | None:
     if text != text.strip():
         return "begins or ends with white space, as text read from a file does: strip() it"
     if not text.isascii():
-        return "holds characters outside ASCII"
+        return "contains characters outside ASCII"
     if " " in text or not text.isprintable():
-        return "holds a space, a line break or another control character"
+        return "contains a space or a control character, such as a line break"
     return None
 
 

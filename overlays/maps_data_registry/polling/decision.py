@@ -22,6 +22,7 @@ from typing import TypeVar
 import httpx
 
 from maps_data_registry.errors import (
+    TRANSIENT_STATUSES,
     DataRegistryError,
     OperationFailed,
     OperationNotFound,
@@ -40,7 +41,6 @@ from .replies import Answer, Reply, read_reply
 
 _log = logging.getLogger("maps_data_registry")
 
-TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 _TRANSIENT_ERRORS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
 E = TypeVar("E", bound=DataRegistryError)
@@ -61,6 +61,8 @@ class Polling:
         if not isinstance(policy, PollingPolicy):
             raise TypeError(f"policy must be a PollingPolicy, not {type(policy).__name__}")
         after = after or OperationUpdate(operation_id=operation_id)
+        if after.operation_id.lower() != operation_id.lower():
+            raise ValueError(f"after is an update of another operation: {one_line(after.operation_id)}")
         self.operation_id = operation_id
         self.polls = after.polls
         self.last = after.result
@@ -92,7 +94,7 @@ class Polling:
         now = self.clock.monotonic()
         if max(self.due, now) < self.deadline:
             return
-        seen = f"last seen as {one_line(self.status)}" if self.status else "never seen"
+        seen = f"last seen as {one_line(self.status)}" if self.status else "no status seen"
         late = f", and the next poll in {self.due - now:.0f} s would come too late" if now < self.deadline else ""
         problem = f"; last problem: {self._problem.args[0]}" if self._problem else ""
         text = f"timed out after {now - self._start:.0f} s, {seen}{late}{problem}"
@@ -129,10 +131,9 @@ class Polling:
         return self.last
 
     def _check_unknown(self, answer: Answer) -> None:
-        status = "no status" if self.status is None else f"the status {one_line(self.status)!r}"
+        status = "no status" if self.status is None else f"the unknown status {one_line(self.status)!r}"
         if not answer.asks_for_more:
-            text = f"{status} and no Retry-After, so it has ended, but it is not known how"
-            raise self._with_progress(UnrecognizedStatus(text))
+            raise self._with_progress(UnrecognizedStatus(f"ended with {status} (no Retry-After came)"))
         if not self._warned:
             self._warned = True
             _log.warning("operation %s: %s, treated as in progress as it has a Retry-After", self.operation_id, status)

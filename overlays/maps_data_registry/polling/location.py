@@ -65,7 +65,7 @@ def parse_operation_id(operation: Operation, base_url: httpx.URL) -> str:
     response = as_response(operation)
     if response is None:
         kind = type(operation).__name__
-        raise InvalidOperation(f"an operation is an id, a URL or a response with one, not {kind}")
+        raise InvalidOperation(f"operation must be an id, a URL, or a register or replace response, not {kind}")
     found = response.headers.get("operation-location") or response.headers.get("operation-id")
     if found is None:
         raise InvalidOperation(

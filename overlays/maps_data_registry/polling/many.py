@@ -15,7 +15,7 @@ from maps_data_registry_client import AuthenticatedClient
 
 from .decision import Polling
 from .location import Operation, as_response
-from .options import ManyOptions, show_options
+from .options import ManyOptions, check_options, show_options
 from .policy import Clock, OperationUpdate
 from .scheduler import Outcome, Scheduler
 
@@ -214,6 +214,9 @@ def _scheduler(
         raise TypeError(f"concurrency must be a whole number, not {type(concurrency).__name__}")
     if concurrency < 1:
         raise ValueError("concurrency must be at least 1")
+    if on_update is not None and not callable(on_update):
+        raise TypeError(f"on_update must be a function, not {type(on_update).__name__}")
+    check_options(options, ManyOptions)
     Polling("", **options | ManyOptions(clock=Clock()))  # raises for an option that cannot be right
     is_single = isinstance(operations, str | bytes) or as_response(operations) is not None
     if is_single or not isinstance(operations, Iterable | AsyncIterable):

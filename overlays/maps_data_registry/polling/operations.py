@@ -10,13 +10,13 @@ from typing import Unpack
 import httpx
 from attrs import frozen
 
-from maps_data_registry.errors import UnrecognizedStatus
+from maps_data_registry.errors import AuthenticationFailed, UnrecognizedStatus
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_client.models import LongRunningOperationResult
 
 from .decision import Polling
 from .location import Operation, as_response, parse_operation_id
-from .options import WaitOptions, show_options
+from .options import WaitOptions, check_options, show_options
 from .policy import Clock, OperationUpdate, PollingPolicy
 from .replies import Reply, refusal_of
 from .request import build_request, poll, poll_async
@@ -141,8 +141,9 @@ def wait_for_operation(
     http = client.get_httpx_client()
     polling = start_polling(http, operation, **options)
     for update in _drive(polling, http, build_request(http, polling)):
-        if on_update is not None and inspect.iscoroutine(coroutine := on_update(update)):
-            coroutine.close()
+        if on_update is not None and inspect.isawaitable(found := on_update(update)):
+            if inspect.iscoroutine(found):
+                found.close()  # or Python warns that it was never awaited
             raise TypeError("on_update is async: use wait_for_operation_async")
     return polling.outcome()
 
@@ -188,10 +189,15 @@ def start_polling(
         InvalidOperation: for what names no operation of this client's endpoint.
         ServiceError: for the response of a request that was refused.
     """
+    check_options(options, WaitOptions)
     now = options.get("clock", Clock()).wall
     response = as_response(operation)
     if response is not None and response.is_error:
-        raise refusal_of(response, now)
+        refusal = refusal_of(response, now)
+        refusal.args = (f"the register or replace request was refused: {refusal.args[0]}",)
+        if not isinstance(refusal, AuthenticationFailed):
+            refusal.advice = "no operation was started: correct the request, or send it again"
+        raise refusal
     name = parse_operation_id(operation if response is None else response, http.base_url)
     if response is not None and options.get("after") is None:
         options["after"] = OperationUpdate(operation_id=name, wait=retry_after(response.headers, now))

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from attrs import Attribute, field, fields, frozen
 
+from maps_data_registry.errors import DataRegistryError
 from maps_data_registry_client.models import LongRunningOperationResult
 
 
@@ -33,7 +34,7 @@ Timeout = Duration | None | Literal[Default.DEFAULT]
 """A limit: a duration, None for no limit, or `DEFAULT` for the policy's."""
 
 
-def _as_seconds(value: Any) -> Any:
+def _as_seconds(value: Duration) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
@@ -43,7 +44,7 @@ def _number(value: object, name: str, kind: str = "a number") -> float:
     return value
 
 
-def timeout_seconds(timeout: object) -> float:
+def timeout_seconds(timeout: Any) -> float:
     """A timeout as seconds: infinite for None.
 
     Raises:
@@ -62,13 +63,22 @@ _LONG = 366 * 24 * 3600.0
 def _between(least: float, most: float) -> Callable[[Any, "Attribute[Any]", Any], None]:
     def check(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
         if not least <= _number(value, attribute.name) <= most:
-            raise ValueError(f"{attribute.name} must be from {least:g} to {most:g}, not {value:g}")
+            raise ValueError(f"{attribute.name} must be from {least:g} to {most:.15g}, not {value:.15g}")
 
     return check
 
 
+def _whole(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
+    if not isinstance(value, int):
+        raise TypeError(f"{attribute.name} must be a whole number, not {type(value).__name__}")
+
+
 def _statuses(statuses: str | Iterable[str]) -> frozenset[str]:
-    return frozenset({statuses} if isinstance(statuses, str) else statuses)
+    found = {statuses} if isinstance(statuses, str) or not isinstance(statuses, Iterable) else frozenset(statuses)
+    for status in found:
+        if not isinstance(status, str):
+            raise TypeError(f"a status must be a string, not {type(status).__name__}")
+    return frozenset(found)
 
 
 def _fold(status: str) -> str:
@@ -103,9 +113,9 @@ class PollingPolicy:
             further one. Default 1.
         max_backoff: Longest backoff that it grows to, in seconds. Default 60.
         timeout: Seconds for the whole wait where the call gives no timeout; None for no limit. Default 3600.
-        succeeded: Statuses that end a wait with success. Case and surrounding space are ignored.
-        failed: Statuses that end it with `OperationFailed`.
-        in_progress: Statuses of a running operation: it is polled again even without a Retry-After.
+        succeeded: Statuses that end a wait with success. Case and surrounding space are ignored. Default `Completed`.
+        failed: Statuses that end it with `OperationFailed`. Default `Failed`.
+        in_progress: Statuses of a running operation: it is polled again even without a Retry-After. Default `Running`.
 
     Raises:
         ValueError: for a value out of range.
@@ -117,7 +127,7 @@ class PollingPolicy:
     max_interval: float = field(default=60.0, converter=_as_seconds, validator=_between(0, _LONG))
     min_interval: float = field(default=0.2, converter=_as_seconds, validator=_between(0, _LONG))
     jitter: float = field(default=0.1, validator=_between(0, 1))
-    retries: int = field(default=8, validator=_between(0, 10**6))
+    retries: int = field(default=8, validator=[_whole, _between(0, 10**6)])
     backoff: float = field(default=1.0, converter=_as_seconds, validator=_between(0, _LONG))
     max_backoff: float = field(default=60.0, converter=_as_seconds, validator=_between(0, _LONG))
     timeout: Duration | None = field(default=3600.0)
@@ -195,4 +205,4 @@ class OperationUpdate:
     polls: int = 0
     elapsed: float = 0.0
     result: LongRunningOperationResult | None = field(default=None, repr=lambda found: repr(found and found.to_dict()))
-    problem: Exception | None = None
+    problem: DataRegistryError | None = None

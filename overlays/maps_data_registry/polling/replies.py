@@ -57,7 +57,9 @@ def read_reply(reply: Reply, operation_id: str, now: Callable[[], float]) -> Ans
     if isinstance(reply, httpx.RequestError):
         unreachable = ServiceUnreachable(reply)
         if isinstance(reply, CertificateNotTrusted):
-            unreachable.advice = "set SSL_CERT_FILE to the authority's certificate, or pass connect(ssl_context=…)"
+            unreachable.advice = (
+                "set SSL_CERT_FILE to the authority's certificate (in Python also connect(ssl_context=…))"
+            )
         return unreachable
     if reply.status_code != 200:
         return refusal_of(reply, now)

@@ -73,7 +73,7 @@ def _reason(error: BaseException, kind: type[Exception], chain: list[BaseExcepti
         if isinstance(link, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted: {getattr(link, 'verify_message', '') or link}"
     if any(isinstance(link, socket.gaierror) for link in chain):
-        return f"its name was not found: {text}"
+        return f"host name not found: {text}"
     if number in _RESETS:
         return "connection reset"
     if number is not None:

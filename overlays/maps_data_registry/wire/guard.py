@@ -54,6 +54,8 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         ssl_context: ssl.SSLContext | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
+        if type(max_reply_bytes) is not int or max_reply_bytes < 1:
+            raise ValueError(f"max_reply_bytes must be a whole number from 1 up, not {max_reply_bytes!r}")
         self._origin = origin_of(base_url)
         self._max_reply_bytes = max_reply_bytes
         self._where = origin_text(self._origin)

@@ -50,7 +50,7 @@ def endpoint(geography: str | None, base_url: str | None) -> httpx.URL:
             URL (http to loopback only) without user, query and fragment.
     """
     if (geography is None) == (base_url is None):
-        raise ValueError('give a geography ("us" or "eu") or base_url=…, one of the two')
+        raise ValueError('give either a geography ("us" or "eu") or base_url=…')
     if geography is not None:
         if geography not in GEOGRAPHIES:
             raise ValueError(f"geography must be one of {', '.join(GEOGRAPHIES)}; for another endpoint use base_url=…")

@@ -128,6 +128,8 @@ class CallersTransport:
     """The transport that was passed to `connect`, for the kinds of client that it serves."""
 
     def __init__(self, transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> None:
+        if not isinstance(transport, httpx.BaseTransport | httpx.AsyncBaseTransport):
+            raise TypeError(f"transport must be one of httpx's kind, not {type(transport).__name__}")
         self._transport: Any = transport
         self._session = getattr(transport, "client", None)
 
