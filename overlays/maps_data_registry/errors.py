@@ -105,7 +105,7 @@ class OperationFailed(_ErrorTree):
     """The operation ended without success. Polling again will not change that.
 
     `code`, `message`, `target` and `error` say why, in the service's words; `result` is its whole reply.
-    The service reports this with status 200: https://learn.microsoft.com/rest/api/maps-data-registry.
+    The service reports this with status 200: https://learn.microsoft.com/rest/api/maps/data-registry/get-operation.
     """
 
     advice = "fix the data and register it again"
@@ -136,7 +136,8 @@ class ServiceError(_ErrorTree):
     """The service, or a gateway in front of it, answered with a status other than 200.
 
     `status_code` is that status, `code` the value of `x-ms-error-code` or of the body, `error` the body's
-    error tree, `request_id` the id that support will ask for, `retry_after` the seconds to wait, if given.
+    error tree, `headers` the reply's, `request_id` the id that support will ask for, `retry_after` the seconds to wait,
+    if given.
     """
 
     advice = RESUME
@@ -153,7 +154,7 @@ class ServiceError(_ErrorTree):
             self.advice = "the service refuses this request: waiting again will not change that"
         self.headers = httpx.Headers(response.headers)
         self.retry_after = retry_after
-        self.request_id = response.headers.get("x-ms-request-id") or response.headers.get("request-id")
+        self.request_id: str | None = response.headers.get("x-ms-request-id") or response.headers.get("request-id")
         self._set_error(error)
         self.code = response.headers.get("x-ms-error-code") or self.code
         message = f": {self.message}" if self.message else ""

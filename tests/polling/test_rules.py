@@ -360,9 +360,9 @@ def test_an_option_of_the_wrong_type(drive: Driver, options: dict[str, Any], pro
         drive.wait([], **options)
 
 
-def test_an_update_of_another_operation_is_refused(drive: Driver) -> None:
+def test_an_update_of_another_operation_is_refused() -> None:
     with pytest.raises(ValueError, match="after is an update of another operation: other"):
-        drive.wait([], after=OperationUpdate(operation_id="other"))
+        Polling(ID, after=OperationUpdate(operation_id="other"))
 
 
 def test_rule_6_a_timeout_may_be_a_timedelta(drive: Driver, time: VirtualClock) -> None:

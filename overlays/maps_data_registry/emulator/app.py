@@ -29,7 +29,7 @@ CHECKS = (authenticate, check_api_version)
 """What every request to the service passes, in this order, before anything is done."""
 
 
-def build_app(root: Namespace, on_request: Callable[[Entry], object], *, local: bool) -> Starlette:
+def build_app(root: Namespace, on_request: Callable[[Entry], object] | None, *, local: bool) -> Starlette:
     """The application. With `local` it refuses requests for other hosts than this machine."""
 
     def find(request: Request) -> Namespace:
@@ -86,7 +86,7 @@ class Service:
     def __init__(
         self,
         find: Callable[[Request], Namespace],
-        on_request: Callable[[Entry], object],
+        on_request: Callable[[Entry], object] | None,
         handlers: Mapping[str, Handler],
     ) -> None:
         self.find = find
@@ -118,7 +118,8 @@ class Service:
         reply.headers["x-ms-request-id"] = entry.request_id
         entry.status, entry.retry_after = reply.status_code, reply.headers.get("retry-after")
         namespace.entries.append(entry)
-        self.on_request(entry)
+        if self.on_request is not None:
+            self.on_request(entry)
         await reply(scope, receive, send)
 
     def handler_for(self, method: str) -> Handler:

@@ -9,33 +9,39 @@ _SALT = os.urandom(16)
 
 @dataclass(slots=True)
 class Entry:
-    """One request and its reply. Secrets are not kept."""
+    """One request and its reply. Secrets are not kept.
+
+    Attributes:
+        at: Seconds on the namespace's clock, 0 when the namespace was made.
+        method: The request's method.
+        path: Without the query; a credential in it is replaced by `***`.
+        request_id: The `x-ms-request-id` of the reply.
+        api_version: The `api-version` that was asked for.
+        scheme: `subscription-key`, `jwt-sas`, `Bearer`; several joined by `+`; None without a credential.
+        credential: A tag that distinguishes credentials within this process and reveals nothing about them.
+        operation_id: The operation that the request was about.
+        poll: 1 for the first poll of the operation.
+        early: Whether the poll came before the pause that the previous reply asked for was over.
+        outcome: Status as reported, name of the fault, code of the refusal, or what was done, such as `Registered`.
+        status: The reply's HTTP status; 0 if the connection ended before it was complete.
+        retry_after: The reply's `Retry-After`, as sent.
+        pause: Seconds to leave before the next poll, in whichever form the reply asked for them.
+    """
 
     at: float
-    """Seconds on the namespace's clock, 0 when the namespace was made."""
     method: str
     path: str
-    """Without the query; a credential in it is replaced by `***`."""
     request_id: str
-    """The `x-ms-request-id` of the reply."""
     api_version: str | None = None
     scheme: str | None = None
-    """`subscription-key`, `jwt-sas`, `Bearer`; several joined by `+`; None without a credential."""
     credential: str | None = None
-    """A tag that distinguishes credentials within this process and reveals nothing about them."""
     operation_id: str | None = None
     poll: int | None = None
-    """1 for the first poll of the operation."""
     early: bool = False
-    """Whether the poll came before the pause that the previous reply asked for was over."""
     outcome: str = ""
-    """Status as reported, name of the fault, code of the refusal, or what was done, such as `Registered`."""
     status: int = 0
-    """The reply's HTTP status; 0 if the connection ended before it was complete."""
     retry_after: str | None = None
-    """The reply's `Retry-After`, as sent."""
     pause: float = 0.0
-    """Seconds to leave before the next poll, in whichever form the reply asked for them."""
 
     def __str__(self) -> str:
         """One line for a terminal."""

@@ -48,8 +48,8 @@ class Namespace:
         self.operations: dict[str, Operation] = {}
         self.registrations: dict[str, Registration] = {}
         self.entries: deque[Entry] = deque(maxlen=JOURNAL)
-        self._keep: Callable[[], object] = str
-        self._time: Callable[[], float] = float if virtual_time else time.monotonic  # float() is 0.0
+        self._keep: Callable[[], object] | None = None
+        self._time: Callable[[], float] = (lambda: 0.0) if virtual_time else time.monotonic
         self._zero = self._time()
         self._epoch = time.time()
 
@@ -129,7 +129,8 @@ class Namespace:
         location = urljoin(origin or self.url, urlsplit(self.url).path + path)
         operation = Operation(operation_id, location, chosen, started=self.now())
         self.operations[operation_id.lower()] = operation
-        self._keep()
+        if self._keep is not None:
+            self._keep()
         return operation
 
     def clear(self) -> None:

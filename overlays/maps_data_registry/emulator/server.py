@@ -73,8 +73,9 @@ class Emulator(Namespace):
     """A stand-in for the service on a real socket, for the length of a `with` statement.
 
     `host` is the address to listen on; on loopback, requests that name another host are refused. `port` 0 takes a free
-    one: see `url`. `on_request` is called with the journal's entry of each request, in the server's thread. Raises
-    OSError if the port is taken. Starts one thread, which ends with the `with`.
+    one: see `url`. `scenario`, `credentials` and `virtual_time` are `Namespace`'s. `on_request` is called with the
+    journal's entry of each request, in the server's thread. Raises OSError if the port is taken. Starts one thread,
+    which ends with the `with`.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Emulator(Namespace):
         scenario: Scenario | str = "completes",
         credentials: Collection[str] | None = None,
         virtual_time: bool = False,
-        on_request: Callable[[Entry], object] = str,
+        on_request: Callable[[Entry], object] | None = None,
     ) -> None:
         super().__init__("", scenario=scenario, credentials=credentials, virtual_time=virtual_time)
         self.host = host

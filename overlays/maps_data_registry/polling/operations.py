@@ -49,6 +49,14 @@ def get_operation(client: AuthenticatedClient, operation: Operation) -> Operatio
 async def get_operation_async(client: AuthenticatedClient, operation: Operation) -> OperationUpdate:
     """Poll once, and report what the reply says: `get_operation` for async code.
 
+    Args:
+        client: from `connect`.
+        operation: an operation id, an Operation-Location URL, or a register or replace response.
+
+    Returns:
+        The `status`, the whole `result`, `retry_after` (seconds) if the reply names one, and in `wait` the seconds to
+        sleep before the next poll, or None if the operation has ended.
+
     Raises:
         InvalidOperation: before anything is sent.
         DataRegistryError: if no result came; nothing is retried.

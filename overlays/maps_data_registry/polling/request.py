@@ -28,7 +28,7 @@ def build_request(http: Client, polling: Polling) -> httpx.Request:
 
 
 def request_factory(http: httpx.AsyncClient) -> Callable[[Polling], httpx.Request]:
-    """Like `build_request`, for thousands of operations: from a template, in a fifth of the time."""
+    """Like `build_request`, for thousands of operations: from a template, which is faster."""
     keep_no_cookies(http)
     template = http.build_request(**_get_kwargs(_NIL))
     timeout = template.extensions["timeout"]

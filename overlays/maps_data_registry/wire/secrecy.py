@@ -77,12 +77,13 @@ class Mask:
 
 def mask_record(record: logging.LogRecord) -> bool:
     """A filter for the loggers of httpcore, which describe all that comes in at level DEBUG."""
-    text = record.getMessage()
+    text = shown = record.getMessage()
     with _lock:
         masks = {mask._forms: mask for mask in _masks}  # many clients may have one credential
     for mask in masks.values():
         text = mask.text(text)
-    record.msg, record.args = text, ()
+    if text is not shown:
+        record.msg, record.args = text, ()
     return True
 
 
