@@ -39,63 +39,50 @@ class OwnTransports:
         """A transport for the sync client. One whose request failed is closed."""
         process = os.getpid()
         free = self._of_process.setdefault(process, [])
-        transport, lease = _take(free, self._build)
-        while _is_over(transport):
-            transport.close()
-            transport, lease = _take(free, self._build)
+        while _is_over(entry := _take(free, self._build)):
+            _close(*entry)
+        transport, lease = entry
         lease.deadline = deadline
+        is_reusable = False
         try:
             yield transport
-        except BaseException:
-            transport.close()
-            if lease.stream is not None:
-                lease.stream.close()
-            raise
-        if self._of_process.get(process) is free and not _has_surplus(transport):
-            free.append((transport, lease))
-        else:  # or the client was closed in the meantime
-            transport.close()
+            is_reusable = self._of_process.get(process) is free and not _has_surplus(transport)
+        finally:  # the client may have been closed in the meantime
+            if is_reusable:
+                free.append(entry)
+            else:
+                _close(*entry)
 
     @contextlib.asynccontextmanager
     async def lend_async(self, deadline: float) -> AsyncIterator[httpx.AsyncBaseTransport]:
         """A transport for the async client. One whose request failed is closed."""
         loop, is_asyncio = _event_loop()
         free = self._of_loop.setdefault(loop, [])
-        build = partial(self._build_async, is_asyncio)
-        transport, lease = _take(free, build)
-        while _is_over(transport):
-            with _shield():
-                await transport.aclose()
-            transport, lease = _take(free, build)
+        while _is_over(entry := _take(free, partial(self._build_async, is_asyncio))):
+            await _aclose(*entry)
+        transport, lease = entry
+        if is_asyncio:
+            lease.deadline = deadline
+        is_reusable = False
         try:
-            if is_asyncio:
-                lease.deadline = deadline
+            with contextlib.nullcontext() if is_asyncio else _fail_at(deadline):
                 yield transport
+            is_reusable = self._of_loop.get(loop) is free and not _has_surplus(transport)
+        finally:
+            if is_reusable:
+                free.append(entry)
             else:
-                with _fail_at(deadline):
-                    yield transport
-        except BaseException:
-            with _shield():
-                await transport.aclose()
-                if lease.stream is not None:
-                    await lease.stream.aclose()
-            raise
-        if self._of_loop.get(loop) is free and not _has_surplus(transport):
-            free.append((transport, lease))
-        else:
-            with _shield():
-                await transport.aclose()
+                await _aclose(*entry)
 
     def close(self) -> None:
         """Close this process's idle connections; those in use close when their replies have been read."""
-        for transport, _ in self._of_process.pop(os.getpid(), ()):
-            transport.close()
+        for entry in self._of_process.pop(os.getpid(), ()):
+            _close(*entry)
 
     async def aclose(self) -> None:
         """Close this event loop's idle connections; those in use close when their replies have been read."""
-        with _shield():
-            for transport, _ in self._of_loop.pop(_event_loop()[0], ()):
-                await transport.aclose()
+        for entry in self._of_loop.pop(_event_loop()[0], ()):
+            await _aclose(*entry)
 
     def _build(self) -> tuple[httpx.HTTPTransport, Any]:
         from .sockets import Lease, SyncSockets  # httpcore, and with it trio where there is one
@@ -164,11 +151,20 @@ class CallersTransport:
             self._transport.client = self._session
 
 
-def _shield() -> contextlib.AbstractContextManager[Any]:
-    """For closing connections where everything is being cancelled."""
+def _close(transport: Any, lease: Any) -> None:
+    transport.close()
+    if lease.stream is not None:
+        lease.stream.close()
+
+
+async def _aclose(transport: Any, lease: Any) -> None:
+    """Close, also where everything is being cancelled."""
     import anyio
 
-    return anyio.CancelScope(shield=True)
+    with anyio.CancelScope(shield=True):
+        await transport.aclose()
+        if lease.stream is not None:
+            await lease.stream.aclose()
 
 
 def _fail_at(deadline: float) -> contextlib.AbstractContextManager[Any]:
@@ -191,9 +187,9 @@ def _links(transport: Any) -> list[Any]:
     return getattr(pool, "connections", [pool])
 
 
-def _is_over(transport: Any) -> bool:
-    """Whether it has been closed, by either side, or idle for too long."""
-    return any(link.is_closed() or link.has_expired() for link in _links(transport))
+def _is_over(entry: tuple[Any, Any]) -> bool:
+    """Whether the connection has been closed, by either side, or idle for too long."""
+    return any(link.is_closed() or link.has_expired() for link in _links(entry[0]))
 
 
 def _has_surplus(transport: Any) -> bool:
