@@ -74,6 +74,7 @@ MALFORMED = [
     (f"{KEY}\r\n", "white space"),
     (f"{KEY}\r\nx-evil: 1", "control"),
     (f"{KEY}\x00", "control"),
+    (f"{KEY}\\", "ends with a backslash"),
     (f"{KEY} {KEY}", "space"),
     (f"Bearer {KEY}", "space"),
     (f"JWT-SAS {KEY}", "space"),

@@ -132,6 +132,8 @@ def header_fault(text: object) -> str | None:
         return "is empty"
     if text != text.strip():
         return "begins or ends with white space, as text read from a file does: strip() it"
+    if text.endswith("\\"):  # and what follows it in a text would read as escaped
+        return "ends with a backslash, as a line that goes on in the next one does"
     if not text.isascii():
         return "contains characters outside ASCII"
     if " " in text or not text.isprintable():
