@@ -205,10 +205,14 @@ def checks(_: str, url: str, count: int) -> Figures:
     name = operation(2)
     response = httpx.get(url + target(name), headers=HEADERS)
     head = b"\n".join(b"%b: %b" % item for item in response.headers.raw)
-    mask, about, polling = Mask(), response.json()["id"], Polling(name, policy=prompt())
+    mask, about, polling = (
+        Mask().with_credentials(response.request),
+        response.json()["id"],
+        Polling(name, policy=prompt()),
+    )
 
     def masking() -> None:
-        mask.learn(response.request)
+        mask.with_credentials(response.request)
         mask(head)
         mask(response.content)
 

@@ -59,11 +59,11 @@ def connect(
 
     A client that was closed, or left its `with`, raises httpx's RuntimeError when it is used again.
     """
-    url = endpoint(geography, base_url)
     try:
+        url = endpoint(geography, base_url)
         auth = credential_from_env(scope=scope) if credential is None else auth_of(credential, account_client_id, scope)
     finally:
-        del credential  # a traceback may show the arguments of its frames
+        del credential, account_client_id  # a traceback may show the arguments of its frames
     guard = Guard(url, inner=transport, ssl_context=ssl_context, max_reply_bytes=max_reply_bytes)
     return AuthenticatedClient(
         base_url=str(url),

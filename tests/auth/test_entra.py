@@ -79,6 +79,19 @@ class WithInfo(Issuer):
         return AccessTokenInfo(token, expires_on, refresh_on=refresh_on)
 
 
+@define
+class Fixed:
+    """Returns the issuer's token until it is an hour old, as azure-identity's caches do."""
+
+    issuer: Issuer
+    token: AccessToken | None = None
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        if self.token is None or self.token.expires_on - NOW - self.issuer.clock.now < 300:
+            self.token = AccessToken(*self.issuer.issue(scopes, options))
+        return self.token
+
+
 class Async(Issuer):
     async def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
         await anyio.lowlevel.checkpoint()
@@ -287,6 +300,58 @@ def test_a_failure_that_is_its_own_cause_is_the_credentials() -> None:
     with pytest.raises(TokenUnavailable, match="round") as caught:
         wait_for_operation(client, ID)
     assert not caught.value.is_transient
+
+
+def test_a_new_token_of_another_thread_is_not_taken_for_the_one_that_was_sent() -> None:
+    """It comes while a request is signed with the old one; after the 401 the new one is sent."""
+    issuer = Issuer()
+    auth = EntraToken(Fixed(issuer), ACCOUNT, now=lambda: NOW + issuer.clock.now)
+
+    class Headers(httpx.Headers):
+        def __setitem__(self, name: str, value: str) -> None:
+            super().__setitem__(name, value)
+            if name == "Authorization" and issuer.clock.now == 0:
+                issuer.clock.now = 3500  # the other thread finds that it is time for a new one
+                assert step_sync(auth)[0]["authorization"] == "Bearer token-2"
+
+    step_sync(auth)
+    request = httpx.Request("GET", BASE_URL)
+    request.headers = Headers(request.headers)
+    flow = auth.sync_auth_flow(request)
+    assert next(flow).headers["authorization"] == "Bearer token-1"
+    assert flow.send(httpx.Response(401)).headers["authorization"] == "Bearer token-2"
+
+
+@pytest.mark.parametrize("when", [float("nan"), "nan"])
+def test_a_token_that_does_not_say_when_it_expires_is_refused(when: Any) -> None:
+    class Vague:
+        def get_token(self, *_: str) -> AccessToken:
+            return AccessToken("token", when)
+
+    with pytest.raises(TokenUnavailable, match="does not say when it expires"):
+        step_sync(EntraToken(Vague(), ACCOUNT), OK)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"{\"refresh_token\": \"0.AX-secret\"}", r"{\"refresh_token\": ***}"),
+        ("client_secret%3Dsecret~1&x=2", "client_secret%3D***&x=2"),
+        ('{"accessToken": "secret, with spaces"}', '{"accessToken": ***}'),
+        ('"clientSecret":"secret"', '"clientSecret":***'),
+        ("AZURE_CLIENT_SECRET=secret", "AZURE_CLIENT_SECRET=***"),
+        ("Authorization: Basic secret=", "Authorization: ***"),
+        ("sent Bearer secret.secret-secret_secret", "sent Bearer ***"),
+        ("device_code=secret&code=secret&code_verifier=secret", "device_code=***&code=***&code_verifier=***"),
+        ("http://user:secret@proxy.test:80 is down", "http://***@proxy.test:80 is down"),
+        ("Status code: 401, error_code: 7000215", "Status code: 401, error_code: 7000215"),
+        ("a token: expired", "a token: expired"),
+    ],
+)
+def test_what_a_credential_says_of_a_secret_is_masked(text: str, shown: str) -> None:
+    with pytest.raises(TokenUnavailable) as caught:
+        step_sync(entra(WithInfo(failing=RuntimeError(text))))
+    assert caught.value.args[0] == f"no Entra token: RuntimeError: {shown}"
 
 
 @pytest.mark.parametrize("token", ["", "two words\n", "é", None])

@@ -323,6 +323,13 @@ def test_outside_of_with_it_says_so_in_a_line_and_does_nothing() -> None:
     outcomes.__exit__(None, None, None)  # again, as an exit stack might
 
 
+def test_the_sync_twin_entered_twice_says_so_too() -> None:
+    with wait_for_operations(Service(after(0)).client, names(3), policy=EAGER) as outcomes:
+        with pytest.raises(RuntimeError, match="already in use in a with"):
+            outcomes.__enter__()
+        assert len(list(outcomes)) == 3
+
+
 def test_entered_twice_at_once_says_so(run: Run) -> None:
     async def main() -> None:
         async with wait_for_operations_async(Service(after(0)).client, names(3), policy=EAGER) as outcomes:

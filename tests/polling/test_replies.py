@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import time
 from typing import Any
 
 import httpx
@@ -17,10 +18,10 @@ from maps_data_registry import (
     OperationNotFound,
     ServiceError,
 )
-from maps_data_registry.polling.replies import Answer, read_reply
+from maps_data_registry.polling.replies import MAX_DETAILS, Answer, read_reply
 from maps_data_registry_client.api.data_registry import get_operation
 from maps_data_registry_client.models import MapsErrorResponse
-from tests.support import EPOCH, ID, client_of, error_of, reply, result_of, scripted
+from tests.support import EPOCH, ID, client_of, error_of, failed, reply, result_of, scripted
 from tests.test_errors import DEEP
 
 
@@ -105,6 +106,15 @@ def test_a_status_tells_more_than_a_body_that_cannot_be_read() -> None:
     assert error.headers == httpx.Headers({"a": "b"})
     unreadable = InvalidResponse("too large", status_code=200, headers=httpx.Headers())
     assert error_of(unreadable) is unreadable
+
+
+def test_an_error_keeps_so_many_details() -> None:
+    details = [{"code": "A", "details": [{}] * 100}] * 100
+    found = read_reply(failed(code="X", details=details), ID, time.time)
+    assert isinstance(found, Answer)
+    error = found.result.to_dict()["error"]
+    assert 1 + sum(1 + len(detail.get("details") or ()) for detail in error["details"]) == MAX_DETAILS
+    assert error["details"][0]["code"] == "A"
 
 
 def test_a_refusal_that_was_not_read_is_a_refusal() -> None:

@@ -184,3 +184,7 @@ def test_an_offset_changes_nothing(sent: int, wait: int, hours: int) -> None:
     local = datetime.fromtimestamp(sent + wait, timezone(timedelta(hours=hours)))
     headers = {"retry-after": format_datetime(local), "date": formatdate(sent, usegmt=True)}
     assert retry_after(headers) == wait
+
+
+def test_of_several_milliseconds_the_longest_counts() -> None:
+    assert retry_after({"retry-after-ms": "100, 60000"}) == 60

@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from maps_data_registry import OperationTimeout, connect
+from maps_data_registry import OperationTimeout, ServiceUnreachable, connect
 from maps_data_registry.wire.guard import DEADLINE
 from maps_data_registry_client import AuthenticatedClient
 from tests.support import BASE_URL, ID
@@ -233,6 +233,18 @@ def test_a_request_whose_time_is_up_is_not_sent(backend: str | None) -> None:
     with serve(silent) as wire, pytest.raises(httpx.TimeoutException, match="whole request"):
         request(backend, wire.url, -1.0)
     assert wire.connections == 0
+
+
+@pytest.mark.parametrize("driver", [one for one in DRIVERS if one.name != "trio"], ids=lambda driver: driver.name)
+def test_a_silent_socks_proxy_has_the_time_for_connecting(
+    driver: Driver, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve_connections(silent) as wire:
+        monkeypatch.setenv("HTTPS_PROXY", wire.url.replace("http", "socks5"))
+        client = client_at(BASE_URL, certificates.client, timeout=httpx.Timeout(30, connect=0.05))
+        failure = driver.failure(client, policy=ONCE)
+    assert isinstance(failure, ServiceUnreachable)
+    assert "whole request" not in str(failure)
 
 
 def test_the_total_bounds_a_callers_own_transport_too() -> None:

@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from maps_data_registry import ServiceUnreachable
-from maps_data_registry.wire.incoming import MAX_HEADER_BYTES, MAX_REPLY_BYTES
+from maps_data_registry.wire.incoming import MAX_HEADER_BYTES, MAX_PARTS, MAX_REPLY_BYTES
 
 from .drivers import DRIVERS, ONCE, Driver, client_at
 from .server import BODY, GOOD, HEAD, Answer, closes, resets, sends, serve
@@ -101,6 +101,9 @@ REPLIES: dict[str, tuple[Answer, str]] = {
     "a cookie that is no text": (sends(with_header(b"Set-Cookie: a=\xb2")), "Completed"),
     "Location that is no URL": (sends(with_header(b"Location: http://[::1")), "Completed"),
     "a redirect to no URL": (sends(with_status(b"HTTP/1.1 302 Go\r\nLocation: foo://xn--/")), "ServiceError: HTTP 302"),
+    "a redirect to no host": (sends(with_status(b"HTTP/1.1 302 Go\r\nLocation: https:x")), "ServiceError: HTTP 302"),
+    "a redirect to a port": (sends(with_status(b"HTTP/1.1 302 Go\r\nLocation: https::1")), "ServiceError: HTTP 302"),
+    "a redirect without //": (sends(with_status(b"HTTP/1.1 302 Go\r\nLocation: http:a/b")), "ServiceError: HTTP 302"),
     "a redirect": (sends(with_status(b"HTTP/1.1 307 Go\r\nLocation: /x")), "ServiceError: HTTP 307"),
     "a redirect elsewhere": (sends(with_status(b"HTTP/1.1 301 Go\r\nLocation: //x.test")), "ServiceError: HTTP 301"),
     # Content-Length
@@ -122,6 +125,10 @@ REPLIES: dict[str, tuple[Answer, str]] = {
     "length of 20 digits": (closes(HEAD + b"Content-Length: " + b"9" * 20 + b"\r\n\r\n{"), "InvalidResponse"),
     "length of 400 digits": (closes(HEAD + b"Content-Length: " + b"9" * 400 + b"\r\n\r\n{"), "RemoteProtocolError"),
     "no length, to the end": (closes(HEAD + b"\r\n" + BODY), "Completed"),
+    "a part for each byte": (
+        sends(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * (MAX_PARTS + 1) + b"0\r\n\r\n"),
+        "InvalidResponse",
+    ),
     "too long, to the end": (closes(HEAD + b"\r\n" + b" " * MAX_REPLY_BYTES + BODY), "InvalidResponse"),
     "as long as may be": (closes(with_body(b" " * (MAX_REPLY_BYTES - len(BODY)) + BODY)), "Completed"),
     # Chunks

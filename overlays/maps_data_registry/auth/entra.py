@@ -35,10 +35,15 @@ _NETWORK_FAULTS = frozenset(
      "TimeoutError", "Timeout", "gaierror"}
 )  # fmt: skip
 
-# What a credential's own text must not show: a JSON Web Token, or the value of a parameter that is a secret.
+# What a credential's own text must not show: the value of a parameter or header that is a secret, a JSON Web Token, and
+# a password in a URL.
 _SECRETS = re.compile(
-    r"""(?ix)(\b(?:client_secret|client_assertion|assertion|password|refresh_token|access_token|id_token|code)
-    \b["']?\s*[=:]\s*["']?)[^\s&"',;]+|\beyJ[\w-]+(?:\.[\w-]*)*"""
+    r"""(?ix)
+    ((?:secret|assertion|password|[a-z_]token(?:_hint)?|(?:device|authorization)_code|\bcode(?=["'=%])|code_verifier
+      |authorization)
+     (?:\\*["'])?\s*(?:[=:]|%3d)\s*)
+    (?:\\*(["']).*?\\*\2|(?:bearer|basic)\s+[^\s"']+|[^\s&"',;\\]+)
+    |\b(?:eyJ[\w-]+(?:\.[\w-]*)*|(?<=bearer\s)[\w.~+/=-]{16,})|(?<=://)[^/\s@]+(?=@)"""
 )
 
 _LONGEST_CHAIN = 100  # causes of an error that are looked at
@@ -86,8 +91,7 @@ class EntraToken(Credential):
         self._account_client_id = account_client_id
         self._scope = scope
         self._now = now
-        self._token = ""
-        self._serial = 0  # of the token: counts the different ones
+        self._current = "", 0  # the token and its number, which counts the different ones: read and replaced at once
         self._expires_on = self._refresh_on = -math.inf
         self._locks: dict[int, threading.Lock] = {}  # one per process: a forked child's copy may stay locked
         self._async_lock = RunVar[anyio.Lock]("lock")  # one for each event loop: a lock cannot serve two
@@ -158,7 +162,7 @@ class EntraToken(Credential):
             return lock
 
     def _is_due(self, rejected: int | None) -> bool:
-        return self._refresh_on <= self._now() if rejected is None else self._serial == rejected
+        return self._refresh_on <= self._now() if rejected is None else self._current[1] == rejected
 
     def _options(self, claims: str | None) -> dict[str, Any]:
         options = {"claims": claims, "enable_cae": True} if claims else {}
@@ -169,17 +173,22 @@ class EntraToken(Credential):
         fault = header_fault(found.token)
         if fault is not None:
             return TokenUnavailable(f"the Entra token {fault}")
-        self._serial += found.token != self._token
-        self._token = found.token
-        self._expires_on = float(found.expires_on)
-        refresh_on = getattr(found, "refresh_on", None)
-        ahead = self._expires_on - _REFRESH_AHEAD if refresh_on is None else float(refresh_on)
-        self._refresh_on = min(ahead, self._expires_on)
+        expires_on, refresh_on = float(found.expires_on), getattr(found, "refresh_on", None)
+        ahead = expires_on - _REFRESH_AHEAD if refresh_on is None else float(refresh_on)
+        if math.isnan(expires_on + ahead):
+            return TokenUnavailable("the Entra token does not say when it expires")
+        token, serial = self._current
+        self._current = found.token, serial + (found.token != token)
+        self._expires_on, self._refresh_on = expires_on, min(ahead, expires_on)
         return None
 
     def _failure(self, error: Exception, rejected: int | None) -> TokenUnavailable | None:
         """What to raise after `get_token` failed, or None while the current token still serves."""
-        text = one_line(_SECRETS.sub(r"\1***", str(error).replace(self._token or "\0", "***")[:4000]))
+        text = one_line(
+            _SECRETS.sub(
+                lambda found: f"{found[1] or ''}***", str(error).replace(self._current[0] or "\0", "***")[:4000]
+            )
+        )
         reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
         if rejected is not None or self._expires_on <= self._now():
             return TokenUnavailable(f"no Entra token: {reason}", is_transient=_is_network_fault(error))
@@ -188,9 +197,10 @@ class EntraToken(Credential):
         return None
 
     def _sign(self, request: httpx.Request) -> int:
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        token, serial = self._current
+        request.headers["Authorization"] = f"Bearer {token}"
         request.headers[CLIENT_ID_HEADER] = self._account_client_id
-        return self._serial
+        return serial
 
 
 async def _in_thread(call: Callable[[], Any]) -> Any:

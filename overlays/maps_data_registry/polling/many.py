@@ -143,6 +143,8 @@ class Outcomes(Iterator[Outcome]):
     def __enter__(self) -> Self:
         if _in_event_loop():
             raise RuntimeError("inside an event loop use wait_for_operations_async")
+        if self._runner is not None:
+            raise RuntimeError("these outcomes are already in use in a with")
         if self._client.get_httpx_client().is_closed:
             raise RuntimeError("the client has been closed")
         self._runner = asyncio.Runner()

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -28,6 +28,9 @@ Reply = httpx.Response | httpx.RequestError | DataRegistryError
 
 MAX_DEPTH = 32
 """Levels of a tree that are kept; no honest reply is that deep."""
+
+MAX_DETAILS = 1000
+"""Details that are kept of an error, on all levels together."""
 
 _REFUSALS = {401: AuthenticationFailed, 403: AuthenticationFailed, 404: OperationNotFound}
 
@@ -112,9 +115,10 @@ def _invalid(fault: str, response: httpx.Response) -> InvalidResponse:
     return InvalidResponse(fault, status_code=response.status_code, headers=response.headers, body=response.content)
 
 
-def _tidy(error: object, depth: int = 0) -> dict[str, Any] | None:
-    """An error as the wire has it, with only members of the documented types left, to a bounded depth."""
-    if not isinstance(error, dict) or depth >= MAX_DEPTH:
+def _tidy(error: object, depth: int = 0, left: Iterator[int] | None = None) -> dict[str, Any] | None:
+    """An error as the wire has it, with only members of the documented types left, of a bounded depth and size."""
+    left = left or iter(range(MAX_DETAILS))
+    if not isinstance(error, dict) or depth >= MAX_DEPTH or next(left, None) is None:
         return None
     trees = ("details", "innererror")
     tidy = {name: value if name in trees else _shallow(value) for name, value in error.items()}
@@ -123,9 +127,9 @@ def _tidy(error: object, depth: int = 0) -> dict[str, Any] | None:
             del tidy[name]
     if "details" in tidy:
         items = tidy["details"] if isinstance(tidy["details"], list) else None
-        tidy["details"] = items and [detail for item in items if (detail := _tidy(item, depth + 1)) is not None]
+        tidy["details"] = items and [detail for item in items if (detail := _tidy(item, depth + 1, left)) is not None]
     if "innererror" in tidy:
-        tidy["innererror"] = _tidy(tidy["innererror"], depth + 1)
+        tidy["innererror"] = _tidy(tidy["innererror"], depth + 1, left)
     return tidy
 
 

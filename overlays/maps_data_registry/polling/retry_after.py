@@ -47,7 +47,8 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
     cost nothing; *now* (seconds since the epoch) stands in for a missing one. Names in *headers* are in lower case, or
     found without case, as `httpx.Headers` finds them.
     """
-    fine = next((pause / 1000 for name in _MILLISECONDS for pause in _numbers(headers.get(name, ""))), None)
+    lists = (list(_numbers(headers.get(name, ""))) for name in _MILLISECONDS)
+    fine = next((max(pauses) / 1000 for pauses in lists if pauses), None)
     text = headers.get("retry-after", "")
     coarse = max(_numbers(text), default=None)
     if coarse is None and (dates := _dates(text, now)):

@@ -24,6 +24,7 @@ class AsyncioSockets(httpcore.AsyncNetworkBackend):
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
+        self._lease.step = timeout
         # No local address and no socket options are looked at: httpx is given none.
         is_address = ":" in host or host.replace(".", "").isdigit()  # then there is one, and nothing to race
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):

@@ -30,7 +30,7 @@ def failure_of(error: BaseException, where: str, mask: Mask, *, is_late: bool) -
     libraries, are failures of the wire. A cancellation, Ctrl+C, and any other exception of Python's own, which is a
     mistake in a transport or a test's assertion, stays what it is.
     """
-    chain = [link for link in _chain(error) if not isinstance(link, BaseExceptionGroup)]
+    chain = [link for link in _chain(error) if not isinstance(link, BaseExceptionGroup)] or [error]
     leaf = chain[0]
     kind = _kind(leaf, chain)
     if kind is not None:

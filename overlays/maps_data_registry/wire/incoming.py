@@ -12,6 +12,9 @@ from .secrecy import Mask
 MAX_REPLY_BYTES = 1024 * 1024
 """The longest body that is read by default. The contract's replies are a few hundred bytes."""
 
+MAX_PARTS = 20_000
+"""The most parts that a body is read in. Each costs time, and one of a single byte as much as a longer one."""
+
 MAX_HEADER_BYTES = 64 * 1024
 """The longest head of a reply, all names and values together."""
 
@@ -33,6 +36,7 @@ class Incoming:
         self._mask = mask
         self._max_bytes = max_bytes
         self._body = bytearray()
+        self._parts = 0
         self._headers = response.headers.raw
         self._fields = {name.lower(): value for name, value in self._headers}
         head = b"\n".join(b"%b: %b" % item for item in self._headers)
@@ -49,8 +53,11 @@ class Incoming:
     def append(self, chunk: bytes) -> None:
         """Take in a part of the body."""
         self._body += chunk
+        self._parts += bool(chunk)
         if len(self._body) > self._max_bytes:
             raise self._too_long()
+        if self._parts > MAX_PARTS:
+            raise self._invalid(f"it comes in more than {MAX_PARTS} parts")
 
     def reply(self) -> httpx.Response:
         """The whole reply."""
@@ -97,6 +104,8 @@ class Incoming:
         raise self._invalid(fault)
 
     def _too_long(self) -> InvalidResponse:
+        if len(self._body) < MAX_HEADER_BYTES:  # its end may be the beginning of a secret
+            self._body.clear()
         error = self._invalid(f"it is longer than {self._max_bytes} bytes")
         error.advice = "connect(max_reply_bytes=…) allows more"
         return error
@@ -115,8 +124,11 @@ def _is_text(content: bytes) -> bool:
 
 
 def _is_url(text: str) -> bool:
+    """Whether httpx can work out where a redirect leads, which it does though none is followed."""
     try:
-        _ = httpx.URL(text).host  # decoded when it is read
+        url = httpx.URL(text)
+        if url.scheme and not url.host:  # the host is decoded when it is read
+            url.copy_with(host="maps.test")
     except (httpx.InvalidURL, UnicodeError):
         return False
     return True

@@ -1,14 +1,12 @@
 """Masks a client's credentials in whatever the other side sends back."""
 
-import html
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from threading import Lock
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html.entities import html5
 from typing import cast
-from weakref import WeakSet
+from weakref import ref
 
 import httpx
 
@@ -17,7 +15,7 @@ from maps_data_registry_contract import SAS_TOKEN_HEADER, SUBSCRIPTION_KEY_HEADE
 _SHORTEST = 8  # bytes; a shorter secret would be found in any text
 _REMEMBERED = 8  # secrets: the other side may still return one that was rotated a moment ago
 _ROUNDS = 4  # of escapes inside escapes
-_HEADERS = frozenset(
+CREDENTIALS = frozenset(
     name.lower().encode()
     for name in (SUBSCRIPTION_KEY_HEADER, SAS_TOKEN_HEADER, "Authorization", "Proxy-Authorization")
 )
@@ -27,39 +25,44 @@ _ESCAPE = re.compile(
     rb"(?:\\+(?:u00|x)|%)([0-9a-f]{2})|&#x0*([0-9a-f]{2});?|&#0*([0-9]{2,3});?|(&[a-z]{2,8};)|\\+(.)", re.DOTALL
 )
 
-_masks: WeakSet["Mask"] = WeakSet()
-_lock = Lock()  # held to change the set, or to go through it
+_masks: list[ref["Mask"]] = []  # without a lock: a finalizer may log, and a process be forked, while one is held
 
 
 class Mask:
-    """Replaces secrets by `***`: as they are, in base64, in any mix of escapes, in upper or lower case."""
+    """Replaces secrets by `***`: as they are, in base64, in any mix of escapes, in upper or lower case.
 
-    def __init__(self, secrets: Iterable[bytes] = ()) -> None:
-        self._fixed = tuple(form for secret in secrets for form in _forms_of(secret))
-        self._learned: dict[bytes, tuple[bytes, ...]] = {}  # the forms of each secret, the newest last
-        self._forms = self._fixed
-        with _lock:
-            _masks.add(self)
+    *fixed* are always masked, *passing* as long as this mask is used. A mask never changes.
+    """
 
-    def learn(self, request: httpx.Request) -> None:
-        """Remember the credentials in a request's headers."""
-        for name, value in request.headers.raw:
-            if name.lower() in _HEADERS and (secret := value.rpartition(b" ")[2]) not in self._learned:
-                known = [*self._learned.items(), (secret, _forms_of(secret))][-_REMEMBERED:]
-                self._learned = dict(known)
-                self._forms = sum(self._learned.values(), self._fixed)
+    def __init__(self, fixed: Iterable[bytes] = (), passing: Mapping[bytes, tuple[bytes, ...]] | None = None) -> None:
+        self._fixed = tuple(fixed)
+        self._passing = passing or {}  # the forms of each secret, the newest last
+        fixed_forms = (form for secret in self._fixed for form in _forms_of(secret))
+        self._forms = sum(self._passing.values(), tuple(fixed_forms))
+        _masks.append(ref(self, _masks.remove))
+
+    def with_credentials(self, request: httpx.Request) -> "Mask":
+        """A mask that also knows the credentials in a request's headers: this one, if it does."""
+        found = {value.rpartition(b" ")[2] for name, value in request.headers.raw if name.lower() in CREDENTIALS}
+        if found <= self._passing.keys():
+            return self
+        known = [*self._passing.items(), *((secret, _forms_of(secret)) for secret in found - self._passing.keys())]
+        return Mask(self._fixed, dict(known[-_REMEMBERED:]))
 
     def __call__(self, text: bytes) -> bytes:
         """The text without the secrets; the text itself if there are none in it."""
         plain, starts = text.lower(), cast("Sequence[int]", range(len(text) + 1))
         found: list[tuple[int, int]] = []
-        for _ in range(1 + _ROUNDS):
+        for rounds_left in reversed(range(1 + _ROUNDS)):
             forms = [re.escape(form) for form in self._forms if form in plain]
             spans = (match.span() for form in forms for match in re.finditer(form, plain))
             found += [(starts[start], starts[stop]) for start, stop in spans]
-            if not (b"\\" in plain or b"%" in plain or b"&" in plain):
+            if not (rounds_left and (b"\\" in plain or b"%" in plain or b"&" in plain)):
                 break
-            plain, origins = _unescaped(plain)
+            before = plain
+            plain, origins = _unescaped(before)
+            if plain == before:
+                break
             starts = [starts[origin] for origin in origins]
         masked, end = bytearray(), 0
         for start, stop in sorted(found):
@@ -78,9 +81,8 @@ class Mask:
 def mask_record(record: logging.LogRecord) -> bool:
     """A filter for the loggers of httpcore, which describe all that comes in at level DEBUG."""
     text = shown = record.getMessage()
-    with _lock:
-        masks = {mask._forms: mask for mask in _masks}  # many clients may have one credential
-    for mask in masks.values():
+    masks = filter(None, [mask() for mask in list(_masks)])
+    for mask in {mask._forms: mask for mask in masks}.values():  # many clients may have one credential
         text = mask.text(text)
     if text is not shown:
         record.msg, record.args = text, ()
@@ -110,9 +112,8 @@ def _resolved(escape: re.Match[bytes]) -> bytes:
     return bytes([(int(decimal) if decimal else int(coded or hexadecimal, 16)) & 0xFF]).lower()
 
 
-@lru_cache
 def _named(reference: bytes) -> bytes:
-    return html.unescape(reference.decode()).encode().lower()
+    return html5.get(reference[1:].decode(), reference.decode()).encode().lower()
 
 
 def _unescaped(text: bytes) -> tuple[bytes, list[int]]:

@@ -29,11 +29,14 @@ class Lease:
     deadline = math.inf
     """When the request must be over, on `time.monotonic`."""
 
+    step: float | None = None
+    """The timeout of a step that has none of its own, as those of SOCKS: the one for connecting."""
+
     stream: Any = None
     """The connection that was opened last: httpcore leaves it open where TLS or SOCKS fails on it."""
 
     def left(self, timeout: float | None) -> float:
-        """The smaller of *timeout* and the seconds until the deadline.
+        """The smaller of *timeout*, or else `step`, and the seconds until the deadline.
 
         Raises:
             TimeoutError: if there are none.
@@ -41,7 +44,8 @@ class Lease:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        return left if timeout is None else min(left, timeout)
+        step = self.step if timeout is None else timeout
+        return left if step is None else min(left, step)
 
 
 @contextlib.contextmanager
@@ -65,6 +69,7 @@ class SyncSockets(httpcore.SyncBackend):
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.NetworkStream:
         """Open a connection to the first of the host's addresses that answers."""
+        self._lease.step = timeout
         # No local address and no socket options are looked at: httpx is given none.
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
