@@ -200,19 +200,19 @@ def checks(_: str, url: str, count: int) -> Figures:
     import httpx
 
     from maps_data_registry.polling.decision import Polling
-    from maps_data_registry.wire.secrecy import Mask
+    from maps_data_registry.wire.secrecy import Mask, credentials_of
 
     name = operation(2)
     response = httpx.get(url + target(name), headers=HEADERS)
     head = b"\n".join(b"%b: %b" % item for item in response.headers.raw)
     mask, about, polling = (
-        Mask().with_credentials(response.request),
+        Mask().with_secrets(credentials_of(response.request).values()),
         response.json()["id"],
         Polling(name, policy=prompt()),
     )
 
     def masking() -> None:
-        mask.with_credentials(response.request)
+        mask.with_secrets(credentials_of(response.request).values())
         mask(head)
         mask(response.content)
 

@@ -18,7 +18,7 @@ from .environment import default_ssl_context, proxy_of
 from .failures import failure_of
 from .incoming import MAX_REPLY_BYTES, Incoming
 from .origin import origin_of, origin_text
-from .secrecy import CREDENTIALS, Mask
+from .secrecy import Mask, credentials_of
 from .transports import CallersTransport, OwnTransports
 
 DEADLINE = "deadline"
@@ -130,11 +130,14 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if origin_of(request.url) != self._origin:
             there, here = origin_text(origin_of(request.url)), origin_text(self._origin)
             raise UntrustedOrigin(f"not sent: a request to {there} by a client of {here}")
-        if request.headers.get("Authorization") == "":  # baked in by the generated client
-            del request.headers["Authorization"]
-        self._mask = mask = self._mask.with_credentials(request)
-        sent = _copy_of(request)
-        request.headers = httpx.Headers([item for item in request.headers.raw if item[0].lower() not in CREDENTIALS])
+        found = credentials_of(request)
+        if found.get("authorization") == b"":  # baked in by the generated client
+            del request.headers["authorization"], found["authorization"]
+        self._mask = mask = self._mask.with_secrets(found.values())
+        sent = copy_of(request)
+        request.headers = request.headers.copy()
+        for name in found:
+            del request.headers[name]
         deadline: float = request.extensions.get(DEADLINE, math.inf)
         return sent, mask, min(time.monotonic() + REQUEST_TIMEOUT, deadline)
 
@@ -143,7 +146,7 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return failure_of(error, self._where, mask, is_late=is_late)
 
 
-def _copy_of(request: httpx.Request) -> httpx.Request:
+def copy_of(request: httpx.Request) -> httpx.Request:
     """The same request in another object, in less time than httpx makes one."""
     copy = object.__new__(httpx.Request)
     vars(copy).update(vars(request))

@@ -15,7 +15,7 @@ from maps_data_registry_contract import SAS_TOKEN_HEADER, SUBSCRIPTION_KEY_HEADE
 _SHORTEST = 8  # bytes; a shorter secret would be found in any text
 _REMEMBERED = 8  # secrets: the other side may still return one that was rotated a moment ago
 _ROUNDS = 4  # of escapes inside escapes
-CREDENTIALS = frozenset(
+_HEADERS = frozenset(
     name.lower().encode()
     for name in (SUBSCRIPTION_KEY_HEADER, SAS_TOKEN_HEADER, "Authorization", "Proxy-Authorization")
 )
@@ -41,12 +41,12 @@ class Mask:
         self._forms = sum(self._passing.values(), tuple(fixed_forms))
         _masks.append(ref(self, _masks.remove))
 
-    def with_credentials(self, request: httpx.Request) -> "Mask":
-        """A mask that also knows the credentials in a request's headers: this one, if it does."""
-        found = {value.rpartition(b" ")[2] for name, value in request.headers.raw if name.lower() in CREDENTIALS}
-        if found <= self._passing.keys():
+    def with_secrets(self, secrets: Iterable[bytes]) -> "Mask":
+        """A mask that knows these too: this one, if it does."""
+        new = [secret for secret in secrets if secret not in self._passing]
+        if not new:
             return self
-        known = [*self._passing.items(), *((secret, _forms_of(secret)) for secret in found - self._passing.keys())]
+        known = [*self._passing.items(), *((secret, _forms_of(secret)) for secret in new)]
         return Mask(self._fixed, dict(known[-_REMEMBERED:]))
 
     def __call__(self, text: bytes) -> bytes:
@@ -76,6 +76,15 @@ class Mask:
         data = text.encode("utf-8", "surrogatepass")
         masked = self(data)
         return text if masked is data else masked.decode("utf-8", "surrogatepass")
+
+
+def credentials_of(request: httpx.Request) -> dict[str, bytes]:
+    """The secrets in a request's headers, without the scheme before them, by the header's name in lower case."""
+    return {
+        name.lower().decode(): value.rpartition(b" ")[2]
+        for name, value in request.headers.raw
+        if name.lower() in _HEADERS
+    }
 
 
 def mask_record(record: logging.LogRecord) -> bool:
