@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,38 @@ def test_bad_usage_is_one_line(run: Run, arguments: list[str], expected: str) ->
     assert done.err.startswith("maps-data-registry: ")
     assert expected in done.err
     assert done.err.count("\n") == 1
+
+
+@posix
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["start", "completes\udcff", "--url", "http://127.0.0.1:1"], "an argument is not text in UTF-8"),
+        (["start", "completes", "--url", "http://127.0.0.1:1/\udcff"], "an argument is not text in UTF-8"),
+        (["--host", "\udcff"], "--host is not the name of a host"),
+    ],
+)
+def test_arguments_that_are_no_text(run: Run, arguments: list[str], expected: str) -> None:
+    done = run("emulator", *arguments)
+    assert (done.code, done.err) == (2, f"maps-data-registry: {expected}\n")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_operation(
+    emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = emulator.start_operation("completes polls=0")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"\ufeff{operation.id}\n"))
+    assert run("status", "--base-url", emulator.url, "-").code == 0
+
+
+@posix
+def test_a_key_may_come_out_of_a_pipe(emulator: Namespace, run: Run, tmp_path: Path) -> None:
+    """Which can be read once."""
+    pipe = tmp_path / "key"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_text, args=["any-key-will-do-here\n"]).start()
+    operation = emulator.start_operation("completes polls=0")
+    assert run("status", "--base-url", emulator.url, "--key-file", pipe, operation.id).code == 0
 
 
 def test_an_endpoint_is_needed_and_judged(run: Run) -> None:

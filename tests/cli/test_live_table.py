@@ -180,10 +180,18 @@ def test_messages_are_shown_in_short_and_stay_whole(time: VirtualClock, capsys: 
     shown, written = display([first, second], time)
     error = {"code": "InvalidData", "details": [{"code": "Ring"}, {"code": "Id"}]}
     failed = OperationFailed(LongRunningOperationResult.from_dict({"status": "Failed", "error": error}))
+
+    async def watch() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(shown.refresh)
+            await anyio.wait_all_tasks_blocked()
+            shown.end(record_of(first, failed), failed)
+            shown.say("a line between")
+            assert drawn(shown)[-3:-1] == [f"{first} Failed: InvalidData (0 polls, 0 s)", "a line between"]
+            tasks.cancel_scope.cancel()
+
     with shown:
-        shown.end(record_of(first, failed), failed)
-        shown.say("a line between")
-        assert drawn(shown)[-3:-1] == [f"{first} Failed: InvalidData (0 polls, 0 s)", "a line between"]
+        anyio.run(watch)
     shown.say("a line after")
     assert capsys.readouterr().err == "a line after\n"
     _, left, stays = written.getvalue().partition("\x1b[?1049l")

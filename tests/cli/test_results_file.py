@@ -18,6 +18,7 @@ from maps_data_registry.cli.records import Record, record_of
 from maps_data_registry.cli.results_file import ResultsFile
 from maps_data_registry.emulator import Namespace
 from maps_data_registry_client.models import LongRunningOperationResult
+from tests.support import ID
 
 from .conftest import Run, posix
 
@@ -126,6 +127,25 @@ def test_a_file_system_without_locks_is_warned_of(
 
 
 @posix
+@pytest.mark.parametrize(
+    "member",
+    [
+        '"error": {"a": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '"error": {"a": ' + "[" * 2000 + "]" * 2000 + "}",
+        '"elapsed": 1e999',
+        '"elapsed": 1' + "0" * 400,
+        '"outcome": "running"',
+    ],
+    ids=lambda member: member[:20],
+)
+def test_a_line_that_no_results_file_has(path: Path, member: str) -> None:
+    line = f'{{"operation_id": "{ID}", "outcome": "failed", "polls": 1, "elapsed": 1, {member}}}\n'
+    path.write_text(line)
+    with pytest.raises(UsageError, match="1: not a line written by --results"), ResultsFile(path):
+        pass
+    assert path.read_text() == line
+
+
 def test_a_pipe_is_refused(path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(UsageError, match=r"results\.jsonl: not a regular file"):

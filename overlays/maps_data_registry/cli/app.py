@@ -4,6 +4,7 @@ import errno
 import inspect
 import math
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -197,5 +198,7 @@ def _explained(error: Exception) -> list[str]:
         return [f"{error.filename or unnamed}: {error.strerror or error}"]
     if isinstance(error, MemoryError):
         return ["out of memory"]
+    if isinstance(error, UnicodeError) and not "".join(sys.argv).isprintable():
+        return ["an argument is not text in UTF-8"]
     # of typer, when the environment does not hold the command line that it is to complete
     return ["nothing to complete"] if "_MAPS_DATA_REGISTRY_COMPLETE" in os.environ else []

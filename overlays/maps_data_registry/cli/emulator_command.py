@@ -70,6 +70,8 @@ def _serve(host: str, port: int, scenario: str, quiet: bool) -> None:
     try:
         from maps_data_registry.emulator import serve
 
+        if not host.isprintable():
+            raise ValueError("--host is not the name of a host")
         serve(on_ready, host=host, port=port, scenario=scenario, on_request=on_request)
     except (ImportError, ValueError) as error:
         raise UsageError(str(error)) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import typer
-from attrs import frozen
+from attrs import field, frozen
 
 from maps_data_registry import InvalidOperation, SasToken, SubscriptionKey, connect, credential_from_env
 from maps_data_registry.polling.location import parse_operation_id
@@ -48,6 +48,7 @@ class Access:
     base_url: str | None
     key_file: Path | None
     sas_file: Path | None
+    _contents: dict[Path, str] = field(factory=dict, init=False)
 
     def connect(self) -> dict[str, AuthenticatedClient]:
         """A client for each endpoint that an operation may belong to, by base URL.
@@ -76,7 +77,7 @@ class Access:
         try:
             if file is None:
                 return credential_from_env()
-            return SubscriptionKey(_read(file)) if self.key_file else SasToken(_read(file))
+            return SubscriptionKey(self._read(file)) if self.key_file else SasToken(self._read(file))
         except (ValueError, ImportError) as error:
             where = f"{file}: " if file else ""
             instead = "" if file or any(map(os.environ.get, _CREDENTIALS)) else ", or give --key-file or --sas-file"
@@ -84,8 +85,20 @@ class Access:
 
     def secrets(self) -> list[str]:
         """The secrets of the files and of the environment, for logs to leave out."""
-        found = [_read(file) for file in (self.key_file, self.sas_file) if file]
+        found = [self._read(file) for file in (self.key_file, self.sas_file) if file]
         return [secret for secret in (*found, *map(os.environ.get, _SECRETS)) if secret]
+
+    def _read(self, file: Path) -> str:
+        """A file's text without the one newline that usually ends it; read once, as a pipe cannot be read again."""
+        if file not in self._contents:
+            try:
+                with naming(str(file)), file.open(encoding="utf-8") as holder:
+                    self._contents[file] = holder.read(_MAX_SECRET).removesuffix("\n")
+            except OSError as error:
+                raise UsageError(f"{file}: {error.strerror}") from error
+            except ValueError as error:
+                raise UsageError(f"{file}: not a text file") from error
+        return self._contents[file]
 
 
 def read_texts(arguments: Sequence[str], file: Path | None) -> Iterator[tuple[str, str]]:
@@ -157,16 +170,5 @@ def _servers() -> dict[str, str]:
 
 def _lines(name: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines, start=1):
-        if text := _COMMENT.sub("", line).strip():
+        if text := _COMMENT.sub("", line.removeprefix("\ufeff")).strip():
             yield f"{name}:{number}: ", text
-
-
-def _read(file: Path) -> str:
-    """A file's text without the one newline that usually ends it."""
-    try:
-        with naming(str(file)), file.open(encoding="utf-8") as holder:
-            return holder.read(_MAX_SECRET).removesuffix("\n")
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{file}: not a text file") from error

@@ -69,15 +69,14 @@ class LiveTable(Output):
 
     def __enter__(self) -> Self:
         self._ended_before = len(self.records)
-        with contextlib.suppress(OSError):
-            self._live.start(refresh=True)
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Leave the screen, and print what is to stay."""
-        with contextlib.suppress(OSError):  # the terminal is gone
-            self._console.clear()  # for a terminal that has one screen only
-            self._live.stop()
+        if self._live.is_started:
+            with contextlib.suppress(OSError):  # the terminal is gone
+                self._console.clear()  # for a terminal that has one screen only
+                self._live.stop()
         for result in self._results:
             write_result(result)
         with contextlib.suppress(OSError):
@@ -90,7 +89,9 @@ class LiveTable(Output):
 
     async def refresh(self) -> None:
         """Redraw at an even pace, until all operations have ended."""
-        with around_signals(self._leave_screen, self._enter_screen):
+        with around_signals(self._leave_screen, self._enter_screen):  # before there is a screen to leave
+            with contextlib.suppress(OSError):
+                self._live.start(refresh=True)
             while len(self.records) < len(self.ids):
                 with contextlib.suppress(OSError):
                     self._live.refresh()

@@ -72,9 +72,11 @@ class Record:
         """
         try:
             members = json.loads(line, parse_constant=_null)
-            return cls(**{name: value for name, value in members.items() if name in fields_dict(cls)})
-        except (AttributeError, TypeError) as error:
+            record = cls(**{name: value for name, value in members.items() if name in fields_dict(cls)})
+            _ = record.line, record.to_json()  # as it will be shown
+        except (AttributeError, TypeError, RecursionError, OverflowError) as error:
             raise ValueError("not a record") from error
+        return record
 
 
 def record_of(operation_id: str, seen: OperationUpdate | DataRegistryError) -> Record:

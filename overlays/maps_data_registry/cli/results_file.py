@@ -79,6 +79,8 @@ class ResultsFile:
     def _add_line(self, line: bytes, number: int) -> None:
         try:
             record = Record.from_json(line)
+            if not record.ended:
+                raise ValueError("not an end")
         except ValueError as error:
             raise UsageError(f"{self._path}:{number}: not a line written by --results") from error
         self.records[record.operation_id.lower()] = record
