@@ -28,6 +28,11 @@ def test_marker(data_registry_emulator):
     assert data_registry_emulator.start_operation().scenario.name == "fails"
     data_registry_emulator.advance(5)
     assert data_registry_emulator.now() == 5
+
+@pytest.mark.xfail(raises=TypeError, strict=True)
+@pytest.mark.data_registry_emulator("fails")
+def test_marker_without_names(data_registry_emulator):
+    pass
 """
 
 
@@ -38,4 +43,4 @@ def test_plugin(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert "6 passed" in done.stdout, done.stdout + done.stderr
+    assert "6 passed, 1 xfailed" in done.stdout, done.stdout + done.stderr

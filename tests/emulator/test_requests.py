@@ -354,6 +354,7 @@ def test_health(data_registry_emulator_server: Emulator) -> None:
     ("text", "message"),
     [
         ("", "scenario: unknown scenario ''"),
+        ("x" * 10_001, "a scenario has 10000 characters at most, unless it is a JSON object"),
         ("nix", "unknown scenario 'nix', choose from completes, fails"),
         ("fails polls", "polls: "),
         ("fails poll=1", "poll: unknown option, choose from polls, seconds, retry_after"),

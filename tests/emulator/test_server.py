@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from maps_data_registry import emulator
-from maps_data_registry.emulator import Emulator, limits, serve, server
+from maps_data_registry.emulator import Emulator, Namespace, limits, serve, server
 from maps_data_registry_contract import API_VERSION
 
 from .conftest import KEY, TLS, get, put
@@ -228,3 +228,11 @@ def forget(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
         if f"{name}.".startswith((f"{missing}.", "maps_data_registry.emulator.", "maps_data_registry_schemas.")):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e12])
+def test_the_clock_goes_forward_to_a_year_that_a_date_can_have(seconds: float) -> None:
+    namespace = Namespace("http://emulator.test", virtual_time=True)
+    with pytest.raises(ValueError, match="the clock cannot be moved by"):
+        namespace.advance(seconds)
+    assert namespace.now() == 0

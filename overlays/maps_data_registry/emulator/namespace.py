@@ -21,6 +21,7 @@ from .operation import Operation, Registration
 from .scenarios import Scenario
 
 JOURNAL = 10_000
+_LATEST = 2.187e11  # seconds since 1970: a Retry-After that is a date must fit in behind it
 GUID = re.compile(OPERATION_ID_PATTERN)
 
 
@@ -107,7 +108,9 @@ class Namespace:
         return Clock(monotonic=self.now, wall=self.date, sleep=self.advance, sleep_async=sleep_async)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward."""
+        """Move the clock forward. Raises ValueError for a negative time, or one beyond the year 8900."""
+        if not (seconds >= 0 and self.date() + seconds < _LATEST):
+            raise ValueError(f"the clock cannot be moved by {seconds:g} s")
         self._zero -= seconds
 
     def start_operation(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .namespace import Namespace
     from .server import Emulator
 
-MARKER = "data_registry_emulator(scenario=None, credentials=None, virtual_time=None): settings of the test's namespace"
+MARKER = "data_registry_emulator(*, scenario=None, credentials=None, virtual_time=None): the test's namespace"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,4 +34,5 @@ def data_registry_emulator(data_registry_emulator_server: "Emulator", request: p
     `Emulator.namespace`.
     """
     marker = request.node.get_closest_marker("data_registry_emulator")
-    return data_registry_emulator_server.namespace(request.node.name, **(marker.kwargs if marker else {}))
+    args, kwargs = (marker.args, marker.kwargs) if marker else ((), {})
+    return data_registry_emulator_server.namespace(request.node.name, *args, **kwargs)  # which refuses the former

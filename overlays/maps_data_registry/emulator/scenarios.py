@@ -21,6 +21,7 @@ ENDINGS = {
     "unknown-ending": "Running for a while, then an unknown status without Retry-After: over.",
     "no-status-ending": "Running for a while, then no status at all, without Retry-After: over.",
 }
+_LONGEST = 10_000
 NAMES = {**ENDINGS, **{name: fault.__doc__ or "" for name, fault in FAULTS.items()}}
 """Every scenario's name, with a line that says what happens."""
 
@@ -51,6 +52,8 @@ class Scenario(Options):
             return value
         if value.lstrip().startswith("{"):
             return from_json(value)
+        if len(value) > _LONGEST:  # shlex takes time in the square of the length
+            raise ValueError(f"a scenario has {_LONGEST} characters at most, unless it is a JSON object")
         name, *options = shlex.split(value) or [""]
         return {"name": name} | dict(option.partition("=")[::2] for option in options)
 
