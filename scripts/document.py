@@ -40,6 +40,8 @@ def read(path: Path) -> dict[str, Any]:
     except (UnicodeError, YAMLError, ValueError) as error:
         remedy = "save it as UTF-8" if isinstance(error, UnicodeError) else f"correct the {path.suffix[1:].upper()}"
         raise Broken(f"{where}:1: {' '.join(str(error).split())}: {remedy}") from error
+    except RecursionError:
+        raise Broken(f"{where}:1: it is nested too deeply: make it flatter") from None
     except OSError as error:
         raise Broken(f"{where}:1: {error.strerror}: it must be there") from error
     try:
@@ -95,7 +97,7 @@ def follow(reference: str, document: dict[str, Any], path: Path) -> Any:
         except OSError:
             known = [file.relative_to(path.parent).as_posix() for file in path.parent.rglob("*.json")]
             raise Broken(f"no file {path.parent.name}/{name}: {hint(name, known, 'add it')}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Broken(f"{path.parent.name}/{name} is not JSON: {error}: correct it") from error
     parts = [part.replace("~1", "/").replace("~0", "~") for part in unquote(pointer).split("/")[1:]]
     for end, key in enumerate(parts):

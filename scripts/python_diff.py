@@ -18,6 +18,8 @@ from contract_diff import Change
 GENERATED = ("maps_data_registry_client", "maps_data_registry_schemas", "maps_data_registry_contract")
 OVERLAYS = ("maps_data_registry", "maps_data_registry.emulator", "maps_data_registry.airflow")
 
+_REST = "additional_properties"  # no argument
+
 Objects = dict[str, griffe.Object]
 
 
@@ -86,9 +88,8 @@ def compare(old: Objects, new: Objects, broken: dict[str, dict[str, str]]) -> It
             if place in new or place not in old:
                 yield path, "", f"{old[path].kind.value} is gone", True
         else:
-            was, now, reasons = signature(old[path]), signature(new[path]), broken.get(path, {})
-            if ancestors(old[path]) - ancestors(new[path]):
-                reasons["bases"] = "lost a base"
+            was, now = signature(old[path]), signature(new[path])
+            reasons = broken.get(path, {}) | unseen_by_griffe(old[path], new[path])
             for part in was | now:
                 if was.get(part) != now.get(part):
                     before, after = (f"`{side[part]}`" if part in side else "absent" for side in (was, now))
@@ -107,6 +108,37 @@ def signature(node: griffe.Object) -> dict[str, str]:
     if isinstance(node, griffe.Class) and node.bases:
         return {"bases": ", ".join(map(str, node.bases))}
     return {"type": str(node.annotation)} if isinstance(node, griffe.Attribute) else {}
+
+
+def unseen_by_griffe(old: griffe.Object, new: griffe.Object) -> dict[str, str]:
+    """Breakages by the part of the object's signature."""
+    found = {}
+    if ancestors(old) - ancestors(new):
+        found["bases"] = "lost a base"
+    if has_default(old) and not has_default(new):
+        found["type"] = "must be given now"
+    if are_moved(arguments(old), arguments(new)):
+        found["arguments"] = "have other positions"
+    return found
+
+
+def has_default(node: griffe.Object) -> bool:
+    return isinstance(node, griffe.Attribute) and node.value is not None
+
+
+def arguments(node: griffe.Object) -> list[str]:
+    """What an attrs class takes by position."""
+    if not isinstance(node, griffe.Class) or not any("define" in str(one.value) for one in node.decorators):
+        return []
+    fields = [
+        one for one in node.members.values() if isinstance(one, griffe.Attribute) and "property" not in one.labels
+    ]
+    return [field.name for field in fields if field.annotation and field.name != _REST]
+
+
+def are_moved(before: list[str], after: list[str]) -> bool:
+    """Whether an argument has another position, though none is gone."""
+    return set(before) <= set(after) and after[: len(before)] != before
 
 
 def ancestors(node: griffe.Object) -> set[str]:

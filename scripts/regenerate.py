@@ -56,6 +56,12 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     except Broken as broken:
         print(broken, file=sys.stderr)
         return 2
+    except RecursionError:
+        print("spec/data-registry.yaml:1: it is nested too deeply: make it flatter", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     if before == after:
         print(f"generated/ is up to date ({len(after)} files).")
         return 0

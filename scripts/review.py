@@ -54,6 +54,12 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     except Broken as broken:
         print(broken, file=sys.stderr)
         return 2
+    except RecursionError:
+        print("spec/data-registry.yaml:1: it is nested too deeply: make it flatter", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     print(report)
     return exit_code
 

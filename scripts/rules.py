@@ -32,6 +32,8 @@ DROPPED = {
     " maxProperties dependentRequired dependentSchemas unevaluatedItems unevaluatedProperties $defs $id $anchor"
     " $schema $dynamicAnchor $dynamicRef",
 }
+# Names in a model of the client, as `plain` has them: with such a property it could not read a reply.
+TAKEN = frozenset({"additionalkeys", "additionalproperties", "cls", "d", "fielddict", "fromdict", "srcdict", "todict"})
 REMEDIES = {
     "security": "put it on each operation",
     "servers": "put it at the root of the document",
@@ -83,6 +85,8 @@ def misplaced(document: dict[str, Any], path: Path) -> Iterator[Fault]:
             yield from unnamed(place, node)
             yield from undeclared(place, node, document, path)
             yield from unknown_schemes((*place, "security"), node.get("security"), schemes)
+        if kind == "schema":
+            yield from taken(place, node)
         if kind == "schema" and place[:-1] == ("components", "schemas"):
             named[kind].append((place, str(place[-1])))
     for names in named.values():
@@ -162,6 +166,16 @@ def unknown_schemes(place: Place, security: Any, schemes: list[str]) -> Iterator
             if name not in schemes:
                 otherwise = "add it to components.securitySchemes"
                 yield (*place, number, name), f"no such security scheme: {hint(name, schemes, otherwise)}"
+
+
+def taken(place: Place, schema: dict[str, Any]) -> Iterator[Fault]:
+    properties = schema.get("properties")
+    for name in properties if isinstance(properties, dict) else ():
+        if plain(name) in TAKEN:
+            yield (
+                (*place, "properties", name),
+                f"the client's models have a {name} of their own: leave it out, and read it as model[{name!r}]",
+            )
 
 
 def collisions(named: list[tuple[Place, str]]) -> Iterator[Fault]:

@@ -46,6 +46,17 @@ ROOT = Path(__file__).parents[2]
          "import enum\nclass f(enum.Enum): ...",
          ["! `maps_data_registry.f.bases`: was `enum.Enum, Generic[T]`, is `enum.Enum`"]),
         ("def f(): ...", "def f(): ...\ndef internal(): ...", []),
+        ("class f:\n  x: int = 1", "class f:\n  x: int", ["! `maps_data_registry.f.x.type`: must be given now"]),
+        ("class f:\n  x: int", "class f:\n  x: int = 1", []),
+        ("@define\nclass f:\n  x: int\n  y: int", "@define\nclass f:\n  y: int\n  x: int",
+         ["! `maps_data_registry.f.arguments`: have other positions"]),
+        ("@define\nclass f:\n  x: int\n  additional_properties: int",
+         "@define\nclass f:\n  y: int\n  x: int\n  additional_properties: int",
+         ["! `maps_data_registry.f.arguments`: have other positions", "`maps_data_registry.f.y`: new attribute"]),
+        ("@define\nclass f:\n  x: int\n  additional_properties: int",
+         "@define\nclass f:\n  x: int\n  y: int\n  additional_properties: int",
+         ["`maps_data_registry.f.y`: new attribute"]),
+        ("class f:\n  x: int\n  y: int", "class f:\n  y: int\n  x: int", []),
     ],
 )  # fmt: skip
 def test_the_python_side(before: str, after: str, changes: list[str], tmp_path: Path) -> None:
