@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def faults(document: dict[str, Any], generated: Path) -> Iterator[Fault]:
     for package in (CLIENT, SCHEMAS):
         modules = list(trees(generated / package))
         values = {node.value for tree in modules for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-        classes = dict(inherited(found for tree in modules for found in classes_of(tree)))
+        classes = {name: words for tree in modules for name, words in classes_of(tree)}
         for name, schema in document.get("components", {}).get("schemas", {}).items():
             properties = set(properties_of(schema))
             # datamodel-code-generator gives a class whose name is taken in Python another one: IntEnum, IntEnumModel.
@@ -59,21 +59,7 @@ def requests_of(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 yield method, re.sub(r"{.*?}", "{}", url[0])
 
 
-def inherited(classes: Iterable[tuple[str, set[str], set[str]]]) -> Iterator[tuple[str, set[str]]]:
-    """Each class with what it holds, that of its bases included: a schema of another's shape becomes a subclass."""
-    known = {name: (words, bases) for name, words, bases in classes}
-    for name, (words, bases) in known.items():
-        held, todo, seen = set(words), list(bases), {name}
-        while todo:
-            base = todo.pop()
-            if base in known and base not in seen:
-                seen.add(base)
-                held |= known[base][0]
-                todo += known[base][1]
-        yield name, held
-
-
-def classes_of(tree: ast.Module) -> Iterator[tuple[str, set[str], set[str]]]:
+def classes_of(tree: ast.Module) -> Iterator[tuple[str, set[str]]]:
     """Each class by its plain name, with its fields and every string in it, as the wire's name may be an alias."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
@@ -82,8 +68,7 @@ def classes_of(tree: ast.Module) -> Iterator[tuple[str, set[str], set[str]]]:
                 for field in ast.walk(node)
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
             }
-            bases = {plain(base.id) for base in node.bases if isinstance(base, ast.Name)}
-            yield plain(node.name), fields | set(constants(node)), bases
+            yield plain(node.name), fields | set(constants(node))
 
 
 def constants(node: ast.AST) -> list[str]:

@@ -288,12 +288,3 @@ def test_any_python_goes_on_in_the_projects_own_environment(monkeypatch: pytest.
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     regenerate.use_project_environment()
     assert len(started) == 1
-
-
-@pytest.mark.slow
-def test_two_schemas_may_have_one_shape(project: Path) -> None:
-    """A generator makes a subclass of the second, without properties of its own."""
-    shape = "      type: object\n      properties:\n        size:\n          type: string\n          description: Its size.\n"
-    schemas = "".join(f"    {name}:\n      description: One.\n{shape}" for name in ("Box", "Crate"))
-    edit(spec_of(project), ("  schemas:\n", f"  schemas:\n{schemas}"))
-    assert regenerate.main([], project) == 0
