@@ -53,7 +53,8 @@ class Mask:
         """The text without the secrets; the text itself if there are none in it."""
         plain, starts = text.lower(), cast("Sequence[int]", range(len(text) + 1))
         found: list[tuple[int, int]] = []
-        for rounds_left in reversed(range(1 + _ROUNDS)):
+        rounds_left = _ROUNDS
+        while True:
             forms = [re.escape(form) for form in self._forms if form in plain]
             spans = (match.span() for form in forms for match in re.finditer(form, plain))
             found += [(starts[start], starts[stop]) for start, stop in spans]
@@ -63,6 +64,7 @@ class Mask:
             plain, origins = _unescaped(before)
             if plain == before:
                 break
+            rounds_left -= 1
             starts = [starts[origin] for origin in origins]
         masked, end = bytearray(), 0
         for start, stop in sorted(found):
