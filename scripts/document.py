@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+MAX_DEPTH = 200
+"""Levels of a document; real ones have some twenty."""
+
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 Place = tuple[str | int, ...]
@@ -34,20 +37,21 @@ def read(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         # JSON is YAML too, but a YAML parser takes a minute for what takes a JSON parser a blink.
         document = json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
+        json.dumps(document, default=str, skipkeys=True)  # a ValueError for a circle
+        if any(len(place) > MAX_DEPTH for place, _ in nodes(document)):
+            raise RecursionError
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise Broken(f"{where}:{mark.line + 1 if mark else 1}: {error.problem}: correct the YAML") from error
     except (UnicodeError, YAMLError, ValueError) as error:
+        if str(error) == "Circular reference detected":
+            raise Broken(f"{where}:1: an alias stands for what contains it: write it out") from None
         remedy = "save it as UTF-8" if isinstance(error, UnicodeError) else f"correct the {path.suffix[1:].upper()}"
         raise Broken(f"{where}:1: {' '.join(str(error).split())}: {remedy}") from error
     except RecursionError:
         raise Broken(f"{where}:1: it is nested too deeply: make it flatter") from None
     except OSError as error:
         raise Broken(f"{where}:1: {error.strerror}: it must be there") from error
-    try:
-        json.dumps(document, default=str, skipkeys=True)
-    except (RecursionError, ValueError):
-        raise Broken(f"{where}:1: an alias stands for what contains it: write it out") from None
     if not isinstance(document, dict):
         raise Broken(f"{where}:1: not an OpenAPI document: it must begin with `openapi: 3.1.0`")
     return document
