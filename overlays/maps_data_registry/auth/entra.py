@@ -184,11 +184,8 @@ class EntraToken(Credential):
 
     def _failure(self, error: Exception, rejected: int | None) -> TokenUnavailable | None:
         """What to raise after `get_token` failed, or None while the current token still serves."""
-        text = one_line(
-            _SECRETS.sub(
-                lambda found: f"{found[1] or ''}***", str(error).replace(self._current[0] or "\0", "***")[:4000]
-            )
-        )
+        text = str(error).replace(self._current[0] or "\0", "***")[:4000]
+        text = one_line(_SECRETS.sub(lambda found: f"{found[1] or ''}***", text))
         reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
         if rejected is not None or self._expires_on <= self._now():
             return TokenUnavailable(f"no Entra token: {reason}", is_transient=_is_network_fault(error))
