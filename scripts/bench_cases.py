@@ -200,19 +200,19 @@ def checks(_: str, url: str, count: int) -> Figures:
     import httpx
 
     from maps_data_registry.polling.decision import Polling
-    from maps_data_registry.wire.secrecy import Mask, credentials_of
+    from maps_data_registry.wire.secrecy import Mask, secrets_of
 
     name = operation(2)
     response = httpx.get(url + target(name), headers=HEADERS)
     head = b"\n".join(b"%b: %b" % item for item in response.headers.raw)
     mask, about, polling = (
-        Mask().with_secrets(credentials_of(response.request).values()),
+        Mask().with_secrets(secrets_of(response.request)),
         response.json()["id"],
         Polling(name, policy=prompt()),
     )
 
     def masking() -> None:
-        mask.with_secrets(credentials_of(response.request).values())
+        mask.with_secrets(secrets_of(response.request))
         mask(head)
         mask(response.content)
 

@@ -102,6 +102,7 @@ REPLIES: dict[str, tuple[Answer, str]] = {
     "Location that is no URL": (sends(with_header(b"Location: http://[::1")), "Completed"),
     "a redirect to no URL": (sends(with_status(b"HTTP/1.1 302 Go\r\nLocation: foo://xn--/")), "ServiceError: HTTP 302"),
     "a redirect to no host": (sends(with_status(b"HTTP/1.1 302 Go\r\nLocation: https:x")), "ServiceError: HTTP 302"),
+    "a redirect to no name": (sends(with_status(b"HTTP/1.1 302 Go\r\nLocation: //xn--a/")), "ServiceError: HTTP 302"),
     "a redirect to a port": (sends(with_status(b"HTTP/1.1 302 Go\r\nLocation: https::1")), "ServiceError: HTTP 302"),
     "a redirect without //": (sends(with_status(b"HTTP/1.1 302 Go\r\nLocation: http:a/b")), "ServiceError: HTTP 302"),
     "a redirect": (sends(with_status(b"HTTP/1.1 307 Go\r\nLocation: /x")), "ServiceError: HTTP 307"),

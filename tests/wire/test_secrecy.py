@@ -6,7 +6,6 @@ import html
 import itertools
 import json
 import logging
-import pickle
 import signal
 import sys
 import zlib
@@ -34,7 +33,6 @@ from maps_data_registry import (
 )
 from maps_data_registry.auth.keys import header_fault
 from maps_data_registry.wire.secrecy import Mask
-from maps_data_registry_client.api.data_registry import get_operation as generated
 from tests.support import BASE_URL, ID, LOCATION, reply, scripted
 
 from .drivers import DRIVERS, ONCE, Driver
@@ -354,27 +352,6 @@ def test_each_reply_is_masked_with_its_own_requests_secret(backend: str) -> None
     messages = anyio.run(main, backend=backend)
     assert len(messages) == 64
     assert not [message for message in messages if "minted" in message]
-
-
-@pytest.mark.parametrize("credential", CREDENTIALS)
-def test_a_response_and_an_error_hold_no_signed_request(credential: str) -> None:
-    """Also those of the generated functions, and of a request of the caller's own."""
-    secret, make = CREDENTIALS[credential]
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        assert secret in str(request.headers.raw)
-        if request.url.path == "/":
-            return httpx.Response(202)
-        raise httpx.ReadTimeout("slow", request=request)
-
-    transport = httpx.MockTransport(answer)
-    with connect(base_url=BASE_URL, credential=make(secret), account_client_id=ID, transport=transport) as client:
-        response = client.get_httpx_client().get("/")
-        with pytest.raises(httpx.ReadTimeout) as caught:
-            generated.sync_detailed(ID, client=client)
-    for found in (response, caught.value):
-        assert not is_in(str(found.request.headers.multi_items()), secret)
-        assert secret.encode() not in pickle.dumps(found)
 
 
 def test_a_finalizer_may_log_while_a_record_is_masked(caplog: pytest.LogCaptureFixture) -> None:

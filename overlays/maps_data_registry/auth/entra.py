@@ -38,14 +38,13 @@ _NETWORK_FAULTS = frozenset(
 # What a credential's own text must not show: the value of a parameter or header that is a secret, a JSON Web Token, and
 # a password in a URL.
 _SECRETS = re.compile(
-    r"""(?ix)
-    ((?:secret|assertion|password|[a-z_]token(?:_hint)?|(?:device|authorization)_code|\bcode(?=["'=%])|code_verifier
+    r"""(?isx)
+    ((?:secret|assertion|password|[a-z_]token(?:_hint)?|(?:device|authorization)_code|\bcode(?=\\*["'=%])|code_verifier
       |authorization)
      (?:\\*["'])?\s*(?:[=:]|%3d)\s*)
-    (?:\\*(["']).*?\\*\2|(?:bearer|basic)\s+[^\s"']+|[^\s&"',;\\]+)
+    (?:\\*(["']).*?(?:\\*\2|$)|(?:bearer|basic)\s+[^\s"']+|[^\s&"',;]+)
     |\b(?:eyJ[\w-]+(?:\.[\w-]*)*|(?<=bearer\s)[\w.~+/=-]{16,})|(?<=://)[^/\s@]+(?=@)"""
 )
-
 _LONGEST_CHAIN = 100  # causes of an error that are looked at
 
 _log = logging.getLogger("maps_data_registry")

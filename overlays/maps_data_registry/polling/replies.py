@@ -125,11 +125,11 @@ def _tidy(error: object, depth: int = 0, left: Iterator[int] | None = None) -> d
     for name in ("code", "message", "target"):
         if not isinstance(tidy.get(name, ""), str):
             del tidy[name]
+    if "innererror" in tidy:  # first, as there is one, and of the details there may be more than are kept
+        tidy["innererror"] = _tidy(tidy["innererror"], depth + 1, left)
     if "details" in tidy:
         items = tidy["details"] if isinstance(tidy["details"], list) else None
         tidy["details"] = items and [detail for item in items if (detail := _tidy(item, depth + 1, left)) is not None]
-    if "innererror" in tidy:
-        tidy["innererror"] = _tidy(tidy["innererror"], depth + 1, left)
     return tidy
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import httpx
 
 from maps_data_registry.errors import DataRegistryError
-from maps_data_registry.wire.guard import DEADLINE, copy_of, keep_no_cookies
+from maps_data_registry.wire.guard import DEADLINE, keep_no_cookies
 
 # The one underscore name that is used of the generated code: its I/O-free half, which builds a request's parts.
 from maps_data_registry_client.api.data_registry.get_operation import _get_kwargs
@@ -36,7 +36,8 @@ def request_factory(http: httpx.AsyncClient) -> Callable[[Polling], httpx.Reques
     url = lru_cache(maxsize=2048)(lambda operation_id: httpx.URL(f"{before}{operation_id}{after}"))
 
     def build(polling: Polling) -> httpx.Request:
-        request = copy_of(template)
+        request = object.__new__(httpx.Request)  # a copy, in less time than httpx makes one
+        vars(request).update(vars(template))
         request.url = url(polling.operation_id)
         request.headers = template.headers.copy()
         request.extensions = {"timeout": timeout, **_deadline(polling)}

@@ -18,7 +18,7 @@ from .environment import default_ssl_context, proxy_of
 from .failures import failure_of
 from .incoming import MAX_REPLY_BYTES, Incoming
 from .origin import origin_of, origin_text
-from .secrecy import Mask, credentials_of
+from .secrecy import Mask, secrets_of
 from .transports import CallersTransport, OwnTransports
 
 DEADLINE = "deadline"
@@ -76,14 +76,14 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the sync client."""
-        reply = self._send(*self._admit(request))
+        reply = self._send(request, *self._admit(request))
         if isinstance(reply, BaseException):
             raise reply  # from a frame that holds nothing of the wire's
         return reply
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the async client."""
-        reply = await self._send_async(*self._admit(request))
+        reply = await self._send_async(request, *self._admit(request))
         if isinstance(reply, BaseException):
             raise reply
         return reply
@@ -122,35 +122,20 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         except BaseException as error:
             return self._failure(error, mask, deadline)
 
-    def _admit(self, request: httpx.Request) -> tuple[httpx.Request, Mask, float]:
-        """What is sent if the request may leave at all, the mask for its reply, and when it must be over.
-
-        The request itself loses its credential: responses and errors of httpx hold it.
-        """
+    def _admit(self, request: httpx.Request) -> tuple[Mask, float]:
+        """The mask for the request's reply and when it must be over, if it may leave at all."""
         if origin_of(request.url) != self._origin:
             there, here = origin_text(origin_of(request.url)), origin_text(self._origin)
             raise UntrustedOrigin(f"not sent: a request to {there} by a client of {here}")
-        found = credentials_of(request)
-        if found.get("authorization") == b"":  # baked in by the generated client
-            del request.headers["authorization"], found["authorization"]
-        self._mask = mask = self._mask.with_secrets(found.values())
-        sent = copy_of(request)
-        request.headers = request.headers.copy()
-        for name in found:
-            del request.headers[name]
+        if request.headers.get("Authorization") == "":  # baked in by the generated client
+            del request.headers["Authorization"]
+        self._mask = mask = self._mask.with_secrets(secrets_of(request))
         deadline: float = request.extensions.get(DEADLINE, math.inf)
-        return sent, mask, min(time.monotonic() + REQUEST_TIMEOUT, deadline)
+        return mask, min(time.monotonic() + REQUEST_TIMEOUT, deadline)
 
     def _failure(self, error: BaseException, mask: Mask, deadline: float) -> BaseException:
         is_late = isinstance(error, TimeoutError | httpx.TimeoutException) and time.monotonic() > deadline - _TICK
         return failure_of(error, self._where, mask, is_late=is_late)
-
-
-def copy_of(request: httpx.Request) -> httpx.Request:
-    """The same request in another object, in less time than httpx makes one."""
-    copy = object.__new__(httpx.Request)
-    vars(copy).update(vars(request))
-    return copy
 
 
 class _NoCookies(httpx.Cookies):

@@ -127,7 +127,8 @@ def _is_url(text: str) -> bool:
     """Whether httpx can work out where a redirect leads, which it does though none is followed."""
     try:
         url = httpx.URL(text)
-        if url.scheme and not url.host:  # the host is decoded when it is read
+        host = url.host  # decoded when it is read
+        if url.scheme and not host:
             url.copy_with(host="maps.test")
     except (httpx.InvalidURL, UnicodeError):
         return False

@@ -80,13 +80,9 @@ class Mask:
         return text if masked is data else masked.decode("utf-8", "surrogatepass")
 
 
-def credentials_of(request: httpx.Request) -> dict[str, bytes]:
-    """The secrets in a request's headers, without the scheme before them, by the header's name in lower case."""
-    return {
-        name.lower().decode(): value.rpartition(b" ")[2]
-        for name, value in request.headers.raw
-        if name.lower() in _HEADERS
-    }
+def secrets_of(request: httpx.Request) -> list[bytes]:
+    """The secrets in a request's headers, without the scheme before them."""
+    return [value.rpartition(b" ")[2] for name, value in request.headers.raw if name.lower() in _HEADERS]
 
 
 def mask_record(record: logging.LogRecord) -> bool:
