@@ -341,6 +341,7 @@ def test_a_token_that_does_not_say_when_it_expires_is_refused(when: Any) -> None
         ('"clientSecret":"secret"', '"clientSecret":***'),
         ('{"refresh_token": "secret', '{"refresh_token": ***'),
         ("password='secret", "password=***"),
+        (r'"password": "a\"secret" x', '"password": *** x'),
         (r"password=ab\secret x", "password=*** x"),
         ("AZURE_CLIENT_SECRET=secret", "AZURE_CLIENT_SECRET=***"),
         ("Authorization: Basic secret=", "Authorization: ***"),

@@ -42,7 +42,7 @@ _SECRETS = re.compile(
     ((?:secret|assertion|password|[a-z_]token(?:_hint)?|(?:device|authorization)_code|\bcode(?=\\*["'=%])|code_verifier
       |authorization)
      (?:\\*["'])?\s*(?:[=:]|%3d)\s*)
-    (?:\\*(["']).*?(?:\\*\2|$)|(?:bearer|basic)\s+[^\s"']+|[^\s&"',;]+)
+    (?:(\\*)(["']).*?(?:(?<!\\)\2\3|$)|(?:bearer|basic)\s+[^\s"']+|[^\s&"',;]+)
     |\b(?:eyJ[\w-]+(?:\.[\w-]*)*|(?<=bearer\s)[\w.~+/=-]{16,})|(?<=://)[^/\s@]+(?=@)"""
 )
 _LONGEST_CHAIN = 100  # causes of an error that are looked at
