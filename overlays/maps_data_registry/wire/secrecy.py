@@ -4,7 +4,6 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html.entities import html5
 from typing import cast
 from weakref import ref
 
@@ -120,6 +119,8 @@ def _resolved(escape: re.Match[bytes]) -> bytes:
 
 
 def _named(reference: bytes) -> bytes:
+    from html.entities import html5  # hardly a reply has one
+
     return html5.get(reference[1:].decode(), reference.decode()).encode().lower()
 
 
