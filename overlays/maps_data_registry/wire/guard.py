@@ -127,9 +127,10 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if origin_of(request.url) != self._origin:
             there, here = origin_text(origin_of(request.url)), origin_text(self._origin)
             raise UntrustedOrigin(f"not sent: a request to {there} by a client of {here}")
-        if request.headers.get("Authorization") == "":  # baked in by the generated client
+        secrets = secrets_of(request)
+        if b"" in secrets and request.headers.get("Authorization") == "":  # baked in by the generated client
             del request.headers["Authorization"]
-        self._mask = mask = self._mask.with_secrets(secrets_of(request))
+        self._mask = mask = self._mask.with_secrets(secrets)
         deadline: float = request.extensions.get(DEADLINE, math.inf)
         return mask, min(time.monotonic() + REQUEST_TIMEOUT, deadline)
 
