@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 from urllib.parse import unquote
 
 MAX_DEPTH = 200
@@ -15,12 +17,32 @@ MAX_DEPTH = 200
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
+P = ParamSpec("P")
 Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
 
 
 class Broken(Exception):
     """The document, the tool set or a generator is not fit to produce anything."""
+
+
+def ends_in_a_line(main: Callable[P, int]) -> Callable[P, int]:
+    """Let a script's main function end with a line and an exit code where it would end with a traceback."""
+
+    @functools.wraps(main)
+    def run(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            return main(*args, **kwargs)
+        except Broken as broken:
+            reason, code = str(broken), 2
+        except RecursionError:
+            reason, code = "spec/data-registry.yaml:1: it is nested too deeply: make it flatter", 2
+        except KeyboardInterrupt:
+            reason, code = "interrupted", 130
+        print(reason, file=sys.stderr)
+        return code
+
+    return run
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from typing import Any
 
 import completeness
 import contract_facts
-from document import Broken, report
+from document import ends_in_a_line, report
 from generators import HEADER, render, require_pinned
 from rules import load
 
@@ -34,34 +34,25 @@ CONTRACT = "maps_data_registry_contract"
 Files = dict[str, bytes]
 
 
+@ends_in_a_line
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only compare with what is there; exit 1 when stale")
     check = parser.parse_args(argv).check
     current = root / "generated"
-    try:
-        require_pinned(root)
-        path = root / "spec" / "data-registry.yaml"
-        document = load(path)
-        # Inside the project: a rename works on one file system only.
-        with tempfile.TemporaryDirectory(prefix=".generated-", dir=root) as scratch:
-            rendered = Path(scratch) / "generated"
-            render(root / "spec", rendered)
-            render_facts(document, rendered)
-            if missing := list(completeness.faults(document, rendered)):
-                raise report(path, missing)
-            before, after = read_tree(current), read_tree(rendered)
-            if not check and before != after:
-                swap(rendered, current, Path(scratch) / "before")
-    except Broken as broken:
-        print(broken, file=sys.stderr)
-        return 2
-    except RecursionError:
-        print("spec/data-registry.yaml:1: it is nested too deeply: make it flatter", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    require_pinned(root)
+    path = root / "spec" / "data-registry.yaml"
+    document = load(path)
+    # Inside the project: a rename works on one file system only.
+    with tempfile.TemporaryDirectory(prefix=".generated-", dir=root) as scratch:
+        rendered = Path(scratch) / "generated"
+        render(root / "spec", rendered)
+        render_facts(document, rendered)
+        if missing := list(completeness.faults(document, rendered)):
+            raise report(path, missing)
+        before, after = read_tree(current), read_tree(rendered)
+        if not check and before != after:
+            swap(rendered, current, Path(scratch) / "before")
     if before == after:
         print(f"generated/ is up to date ({len(after)} files).")
         return 0

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 import contract_diff
 from commits import default_base, extract
 from contract_diff import Change
-from document import Broken, plain, read, resolved
+from document import ends_in_a_line, plain, read, resolved
 from regenerate import ROOT, Files, read_tree, use_project_environment
 from rules import load
 
@@ -39,27 +39,18 @@ if TYPE_CHECKING:
     from contract_parts import Name, Node
 
 
+@ends_in_a_line
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", nargs="?", metavar="BASE", help="a commit")
     parser.add_argument("head", nargs="?", metavar="HEAD", help="a commit; default: the working tree")
     given = parser.parse_args(argv)
-    try:
-        base = given.base or default_base(root)
-        with tempfile.TemporaryDirectory() as scratch:
-            before = extract(root, base, Path(scratch) / "before")
-            after = extract(root, given.head, Path(scratch) / "after") if given.head else root
-            title = f"`{base}` → {f'`{given.head}`' if given.head else 'working tree'}"
-            report, exit_code = review(before, after, title)
-    except Broken as broken:
-        print(broken, file=sys.stderr)
-        return 2
-    except RecursionError:
-        print("spec/data-registry.yaml:1: it is nested too deeply: make it flatter", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    base = given.base or default_base(root)
+    with tempfile.TemporaryDirectory() as scratch:
+        before = extract(root, base, Path(scratch) / "before")
+        after = extract(root, given.head, Path(scratch) / "after") if given.head else root
+        title = f"`{base}` → {f'`{given.head}`' if given.head else 'working tree'}"
+        report, exit_code = review(before, after, title)
     print(report)
     return exit_code
 
