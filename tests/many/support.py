@@ -151,7 +151,7 @@ class Many:
                 return loops[-1]
 
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(asyncio.events, "new_event_loop", new_loop)  # where asyncio.Runner gets its own from
+                patch.setattr(asyncio, "new_event_loop", new_loop)
                 try:
                     with wait_for_operations(client, operations, **options) as outcomes:
                         ended.extend(itertools.islice(outcomes, count))

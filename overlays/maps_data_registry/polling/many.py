@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -14,6 +15,7 @@ from attrs import evolve
 from maps_data_registry_client import AuthenticatedClient
 
 from .decision import Polling
+from .interrupts import HeldInterrupt
 from .location import Operation, as_response
 from .options import ManyOptions, check_options, show_options
 from .policy import Clock, OperationUpdate
@@ -77,7 +79,7 @@ def wait_for_operations(
                 ...
 
     Requests go out on a private event loop that runs only inside `next()`: what the caller does between two outcomes
-    delays the polls. No thread is started, except asyncio's own for DNS lookups. The connections are not the
+    delays the polls. No thread is started, except a daemon for each DNS lookup. The connections are not the
     client's: they are opened and closed here. A transport passed to `connect` must be async, or both. Leaving the
     `with`, in whatever way, ends everything at once.
 
@@ -139,6 +141,7 @@ class Outcomes(Iterator[Outcome]):
         self._client = client
         self._make = make
         self._runner: asyncio.Runner | None = None
+        self._stack = AsyncExitStack()
 
     def __enter__(self) -> Self:
         if _in_event_loop():
@@ -147,22 +150,30 @@ class Outcomes(Iterator[Outcome]):
             raise RuntimeError("these outcomes are already in use in a with")
         if self._client.get_httpx_client().is_closed:
             raise RuntimeError("the client has been closed")
-        self._runner = asyncio.Runner()
-        self._outcomes = self._runner.run(self._enter())
+        try:
+            with HeldInterrupt() as interrupt:
+                # With a factory of its own, it leaves the thread's own event loop alone.
+                self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+                self._outcomes = interrupt.run(self._runner.get_loop(), self._open())
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            with runner:
-                runner.run(self._stack.__aexit__(kind, error, traceback))
+        with HeldInterrupt() as interrupt:
+            runner, self._runner = self._runner, None
+            if runner is not None:
+                with runner:
+                    interrupt.run(runner.get_loop(), self._stack.__aexit__(kind, error, traceback))
 
     def __next__(self) -> Outcome:
         if self._runner is None:
             raise RuntimeError("use it inside: with wait_for_operations(…) as outcomes")
-        outcome = self._runner.run(self._next())
+        with HeldInterrupt() as interrupt:
+            outcome = interrupt.run(self._runner.get_loop(), self._next())
         if outcome is None:
             raise StopIteration
         return outcome
@@ -170,8 +181,7 @@ class Outcomes(Iterator[Outcome]):
     async def _next(self) -> Outcome | None:
         return await anext(self._outcomes, None)
 
-    async def _enter(self) -> AsyncOutcomes:
-        self._stack = AsyncExitStack()
+    async def _open(self) -> AsyncOutcomes:
         twin = evolve(self._client)  # with the same credential and transport, and httpx clients of its own
         await self._stack.enter_async_context(twin.get_async_httpx_client())
         return await self._stack.enter_async_context(AsyncOutcomes(twin, self._make))

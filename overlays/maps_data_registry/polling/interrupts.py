@@ -1,0 +1,47 @@
+"""Ctrl+C while a private event loop runs."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class HeldInterrupt:
+    """Holds Ctrl+C back: it cancels what the event loop runs, and is raised when that has come to rest.
+
+    asyncio itself raises it inside a callback once its main task is done. A wake-up is lost then, and something waits
+    for ever. Here only a second Ctrl+C is raised at once.
+    """
+
+    _is_held = False
+    _task: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> Self:
+        is_main_thread = threading.current_thread() is threading.main_thread()
+        self._is_ours = is_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._is_ours:
+            signal.signal(signal.SIGINT, self._hold)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._is_held:
+            raise KeyboardInterrupt from None
+
+    def run(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop until it has ended, or a Ctrl+C has cancelled it."""
+        self._task = task = loop.create_task(coroutine)
+        if self._is_held:
+            task.cancel()
+        return loop.run_until_complete(task)
+
+    def _hold(self, *_: object) -> None:
+        if self._is_held:
+            raise KeyboardInterrupt
+        self._is_held = True
+        if self._task is not None and not self._task.done():
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
