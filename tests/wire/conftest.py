@@ -4,7 +4,7 @@ import pytest
 import trustme
 from attrs import frozen
 
-from .drivers import DRIVERS, Driver
+from .drivers import DRIVERS, OTHER_LOOPS, Driver
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
 
@@ -27,7 +27,10 @@ def certificates() -> Certificates:
     return Certificates(authority, server, client)
 
 
-@pytest.fixture(params=DRIVERS, ids=lambda driver: driver.name)
+@pytest.fixture(
+    params=[*DRIVERS, *(pytest.param(driver, marks=pytest.mark.slow) for driver in OTHER_LOOPS)],
+    ids=lambda driver: driver.name,
+)
 def driver(request: pytest.FixtureRequest) -> Driver:
     """A test with it runs once for each way to wait."""
     found: Driver = request.param

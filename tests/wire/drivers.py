@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import anyio
 from attrs import frozen
 
 from maps_data_registry import (
@@ -20,6 +19,7 @@ from maps_data_registry import (
 )
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_client.models import LongRunningOperationResult
+from tests.loops import LIBRARIES, LOOPS, run
 from tests.support import ID, KEY
 
 ONCE = PollingPolicy(retries=0)
@@ -47,9 +47,8 @@ class Driver:
         if self.name == "many":
             with client() as http, wait_for_operations(http, [operation], **options) as outcomes:
                 return result_of(next(outcomes))
-        if self.name == "many-asyncio":
-            return anyio.run(_many, client, operation, options)
-        return anyio.run(_one, client, operation, options, backend=self.name)
+        wait = _many if self.name.startswith("many-") else _one
+        return run(self.name.removeprefix("many-"), wait, client, operation, options)
 
     def failure(self, client: Connect, operation: Any = ID, **options: Any) -> BaseException:
         """What a wait ends with that fails."""
@@ -61,6 +60,8 @@ class Driver:
 
 
 DRIVERS = [Driver(name) for name in ("sync", "asyncio", "trio", "many", "many-asyncio")]
+OTHER_LOOPS = [Driver(f"{kind}{loop}") for loop in LOOPS if loop not in LIBRARIES for kind in ("", "many-")]
+"""asyncio again, on another event loop or in another mode."""
 
 
 async def _one(client: Connect, operation: Any, options: dict[str, Any]) -> LongRunningOperationResult:

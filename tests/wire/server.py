@@ -65,6 +65,9 @@ class TLS:
                     self._incoming.write(data)
                 else:
                     self._incoming.write_eof()
+            except ssl.SSLError:
+                self._peer.sendall(self._outgoing.read())  # the alert
+                raise
             else:
                 self._peer.sendall(self._outgoing.read())
                 return done

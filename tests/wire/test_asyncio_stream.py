@@ -1,27 +1,12 @@
 """A connection under asyncio, step by step: what sockets do rarely, or too soon to be caught."""
 
 import asyncio
-import ssl
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import Mock
 
-import httpcore
 import pytest
 
 from maps_data_registry.wire.async_sockets import _AsyncioStream
-from maps_data_registry.wire.sockets import Lease
-
-
-def test_tls_in_tls_that_is_closed_during_its_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.11 fails with a TypeError then."""
-
-    async def main() -> None:
-        stream = _AsyncioStream(Lease())
-        stream.connection_made(Mock(asyncio.Transport))
-        monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", AsyncMock(side_effect=TypeError))
-        with pytest.raises(httpcore.ConnectError, match="closed during the TLS handshake"):
-            await stream.start_tls(ssl.create_default_context())
-
-    asyncio.run(main())
+from maps_data_registry.wire.lease import Lease
 
 
 @pytest.mark.parametrize("end", ["resume_writing", "connection_lost"])

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import gc
 import json
-import math
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
-import httpcore
 import httpx
 import pytest
 
@@ -26,7 +25,6 @@ from maps_data_registry import (
     get_operation_async,
     wait_for_operation_async,
 )
-from maps_data_registry.wire.guard import keep_no_cookies
 from maps_data_registry.wire.transports import OwnTransports
 from maps_data_registry_contract import API_VERSION
 from tests.support import BASE_URL, ID, KEY
@@ -38,7 +36,6 @@ from .server import BODY, GOOD, HEAD, TLS, Peer, Stop, closes, read_request, sen
 
 GOING_ON = b'{"status": "Running"}'
 RECORD = 2**14  # bytes in a TLS record at most (RFC 8446, section 5.1)
-REQUEST = httpx.Request("GET", BASE_URL)
 RUNNING = HEAD + b"Retry-After: 0\r\nContent-Length: %d\r\n\r\n" % len(GOING_ON) + GOING_ON
 
 
@@ -405,44 +402,12 @@ def test_closing_what_was_never_used() -> None:
     async def main() -> None:
         async with client_at("https://maps.test")():
             pass
-        await OwnTransports(httpx.URL(BASE_URL)).aclose()
+        await OwnTransports(httpx.URL(BASE_URL), ssl.create_default_context()).aclose()
 
     anyio.run(main)
     with client_at("https://maps.test")():
         pass
-    OwnTransports(httpx.URL(BASE_URL)).close()
-
-
-@pytest.mark.parametrize("kind", [httpx.HTTPTransport, httpx.AsyncHTTPTransport])
-def test_the_private_names_of_httpx_and_httpcore_are_still_there(kind: Any) -> None:
-    """The other ones, of a connection's state, show in the test of surplus bytes."""
-    pool = kind()._pool
-    assert hasattr(pool, "_network_backend")
-    pool._network_backend = backend = object()
-    assert pool.create_connection(httpcore.Origin(b"http", b"maps.test", 80))._network_backend is backend
-
-
-def test_a_transport_has_one_connection_in_place_of_a_pool() -> None:
-    transports = OwnTransports(httpx.URL("https://maps.test"))
-    with transports.lend(math.inf) as transport:
-        connection: Any = transport._pool  # type: ignore[attr-defined] # of httpx's transport, which this is
-    assert isinstance(connection, httpcore.HTTPConnection)
-    assert connection.can_handle_request(httpcore.URL("https://maps.test:443/x").origin)
-
-
-def test_a_polled_client_looks_for_no_cookies() -> None:
-    with serve(sends(GOOD)) as wire, client_at(wire.url)().with_cookies({"given": "stays"}) as client:
-        get_operation(client, ID)
-        http = client.get_httpx_client()
-        http.cookies.extract_cookies(httpx.Response(200, headers={"Set-Cookie": "a=b"}, request=REQUEST))
-        assert dict(http.cookies) == {"given": "stays"}
-
-
-def test_a_client_without_a_guard_keeps_its_cookies() -> None:
-    http = httpx.Client()
-    keep_no_cookies(http)
-    http.cookies.extract_cookies(httpx.Response(200, headers={"Set-Cookie": "a=b"}, request=REQUEST))
-    assert dict(http.cookies) == {"a": "b"}
+    OwnTransports(httpx.URL(BASE_URL), ssl.create_default_context()).close()
 
 
 def test_a_client_derived_from_one_that_was_not_used_yet_leaves_it_as_it_is() -> None:

@@ -202,9 +202,9 @@ def test_an_authority_that_is_none_is_named(
 def test_one_tls_context_for_all_clients_unless_one_is_given(certificates: Certificates) -> None:
     url = httpx.URL(US)
     first, second = (Guard(url)._transports for _ in range(2))
-    assert vars(first)["_settings"]["verify"] is vars(second)["_settings"]["verify"] is default_ssl_context()
+    assert vars(first)["_ssl_context"] is vars(second)["_ssl_context"] is default_ssl_context()
     own = vars(Guard(url, ssl_context=certificates.client)._transports)
-    assert own["_settings"]["verify"] is certificates.client
+    assert own["_ssl_context"] is certificates.client
 
 
 def test_a_system_without_certificates_is_not_blamed_on_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:

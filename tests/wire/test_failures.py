@@ -25,7 +25,7 @@ from maps_data_registry import (
     get_operation,
     get_operation_async,
 )
-from maps_data_registry.wire.failures import CertificateNotTrusted, failure_of
+from maps_data_registry.wire.failures import CertificateNotTrusted, ProxyRefused, TLSRefused, failure_of
 from maps_data_registry.wire.secrecy import Mask
 from tests.support import BASE_URL, ID, KEY, LOCATION, scripted
 
@@ -101,7 +101,7 @@ def test_a_server_without_tls(certificates: Certificates) -> None:
 
     with serve_connections(plain, scheme="https") as wire:
         found = failures(client_at(wire.url, certificates.client), policy=ONCE)
-    assert {type(error.__cause__) for error in found.values()} == {httpx.ConnectError}
+    assert {type(error.__cause__) for error in found.values()} == {TLSRefused}
 
 
 @pytest.mark.parametrize("refusal", ["HTTP", "credential", "SOCKS", "SOCKS credential"])
@@ -117,8 +117,65 @@ def test_a_proxy_that_refuses(refusal: str, certificates: Certificates, monkeypa
         monkeypatch.setenv("HTTPS_PROXY", url)
         found = failures(client_at(BASE_URL, certificates.client), policy=ONCE)
     assert f"through the proxy {wire.url.partition(':')[0]}://127.0.0.1:PORT (HTTPS_PROXY): ProxyError:" in said(found)
-    assert {type(error.__cause__) for error in found.values()} == {httpx.ProxyError}
+    assert {type(error.__cause__) for error in found.values()} == {
+        httpx.ProxyError if refusal == "SOCKS" else ProxyRefused
+    }
     assert not [error for error in found.values() if "wrong" in str(error)]
+
+
+def tls_server(certificates: Certificates, **options: Any) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificates.authority.issue_cert("127.0.0.1").configure_cert(context)
+    certificates.authority.configure_trust(context)
+    for name, value in options.items():
+        setattr(context, name, value)
+    return context
+
+
+@pytest.mark.parametrize("maximum", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_a_client_certificate(maximum: ssl.TLSVersion, certificates: Certificates) -> None:
+    server = tls_server(certificates, verify_mode=ssl.CERT_REQUIRED, maximum_version=maximum)
+    with serve(sends(GOOD), tls=server) as wire:
+        found = failures(client_at(wire.url, certificates.client))
+    assert {type(error.__cause__) for error in found.values()} == {TLSRefused}
+    assert wire.connections == len(DRIVERS)
+    assert all("connect(ssl_context=" in str(error) for error in found.values())
+
+
+def test_two_sides_without_a_version_of_tls_in_common(certificates: Certificates) -> None:
+    server = tls_server(certificates, minimum_version=ssl.TLSVersion.TLSv1_3)
+    client = ssl.create_default_context()
+    certificates.authority.configure_trust(client)
+    client.maximum_version = ssl.TLSVersion.TLSv1_2
+    with serve(sends(GOOD), tls=server) as wire:
+        found = failures(client_at(wire.url, client))
+    assert {type(error.__cause__) for error in found.values()} == {TLSRefused}
+    assert wire.connections == len(DRIVERS)
+    assert all("protocol version" in str(error) for error in found.values())
+
+
+@pytest.mark.parametrize(("status", "is_final"), [(403, True), (407, True), (429, False), (502, False), (503, False)])
+def test_what_a_proxy_refuses_for_good_is_not_tried_again(
+    status: int, is_final: bool, driver: Driver, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nine wrong passwords can lock an account."""
+    with serve(sends(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("://", "://user:password-0123@"))
+        policy = PollingPolicy(retries=2, backoff=0, min_interval=0)
+        failure = driver.failure(client_at(BASE_URL, certificates.client), policy=policy)
+    assert proxy.connections == (1 if is_final else 3)
+    assert ("check the proxy" in str(failure)) is is_final
+
+
+def test_nor_is_a_password_that_a_socks_proxy_refuses(
+    driver: Driver, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socks5_proxy(0, credential=(b"user", b"right")) as proxy:
+        for url in (proxy.url, proxy.url.replace("://", "://user:wrong-012345@")):
+            monkeypatch.setenv("HTTPS_PROXY", url)
+            failure = driver.failure(client_at(BASE_URL, certificates.client))
+            assert "check the proxy" in str(failure)
+    assert proxy.connections == 2
 
 
 NOT_SOCKS = {

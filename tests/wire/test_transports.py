@@ -4,6 +4,7 @@ import contextlib
 import gc
 import json
 import re
+import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
@@ -250,7 +251,7 @@ def test_mocks_serve_a_client_that_is_used_in_two_event_loops(backend: str) -> N
 
 def test_a_transport_that_is_mocked_away_is_still_given_back(httpx_mock: HTTPXMock) -> None:
     httpx_mock.add_response(json={}, is_reusable=True)
-    transports = OwnTransports(httpx.URL(BASE_URL))
+    transports = OwnTransports(httpx.URL(BASE_URL), ssl.create_default_context())
     for _ in range(3):
         with transports.lend(1e9) as transport:
             transport.handle_request(httpx.Request("GET", BASE_URL))

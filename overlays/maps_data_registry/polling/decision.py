@@ -33,7 +33,7 @@ from maps_data_registry.errors import (
     UnrecognizedStatus,
 )
 from maps_data_registry.text import one_line, unset_to_none
-from maps_data_registry.wire.failures import CertificateNotTrusted
+from maps_data_registry.wire.failures import PermanentFailure
 from maps_data_registry_client.models import LongRunningOperationResult
 
 from .policy import DEFAULT, Clock, OperationUpdate, PollingPolicy, Timeout, timeout_seconds
@@ -191,4 +191,4 @@ def _is_transient(error: DataRegistryError) -> bool:
     if isinstance(error, TokenUnavailable):
         return error.is_transient
     cause = error.__cause__ if isinstance(error, ServiceUnreachable) else None
-    return isinstance(cause, _TRANSIENT_ERRORS) and not isinstance(cause, CertificateNotTrusted)
+    return isinstance(cause, _TRANSIENT_ERRORS) and not isinstance(cause, PermanentFailure)

@@ -17,7 +17,7 @@ from maps_data_registry.errors import (
     ServiceUnreachable,
 )
 from maps_data_registry.text import one_line, unset_to_none
-from maps_data_registry.wire.failures import CertificateNotTrusted
+from maps_data_registry.wire.failures import PermanentFailure
 from maps_data_registry.wire.guard import REFRESH_PROBLEM
 from maps_data_registry_client.models import LongRunningOperationResult, MapsErrorResponse
 
@@ -59,10 +59,8 @@ def read_reply(reply: Reply, operation_id: str, now: Callable[[], float]) -> Ans
         return reply
     if isinstance(reply, httpx.RequestError):
         unreachable = ServiceUnreachable(reply)
-        if isinstance(reply, CertificateNotTrusted):
-            unreachable.advice = (
-                "set SSL_CERT_FILE to the authority's certificate (in Python also connect(ssl_context=…))"
-            )
+        if isinstance(reply, PermanentFailure):
+            unreachable.advice = reply.advice
         return unreachable
     if reply.status_code != 200:
         return refusal_of(reply, now)

@@ -7,7 +7,8 @@ from functools import lru_cache
 import httpx
 
 from maps_data_registry.errors import DataRegistryError
-from maps_data_registry.wire.guard import DEADLINE, keep_no_cookies
+from maps_data_registry.wire.guard import DEADLINE, Guard
+from maps_data_registry.wire.private_names import keep_no_cookies
 
 # The one underscore name that is used of the generated code: its I/O-free half, which builds a request's parts.
 from maps_data_registry_client.api.data_registry.get_operation import _get_kwargs
@@ -22,14 +23,14 @@ _NIL = "00000000-0000-0000-0000-000000000000"
 
 def build_request(http: Client, polling: Polling) -> httpx.Request:
     """The request of every poll of a wait: the guard keeps it to the wait's deadline."""
-    keep_no_cookies(http)
+    keep_no_cookies(http, Guard)
     extensions = {"timeout": http.timeout.as_dict(), **_deadline(polling)}
     return http.build_request(**_get_kwargs(polling.operation_id), extensions=extensions)
 
 
 def request_factory(http: httpx.AsyncClient) -> Callable[[Polling], httpx.Request]:
     """Like `build_request`, for thousands of operations: from a template, which is faster."""
-    keep_no_cookies(http)
+    keep_no_cookies(http, Guard)
     template = http.build_request(**_get_kwargs(_NIL))
     timeout = template.extensions["timeout"]
     before, after = str(template.url).split(_NIL)

@@ -7,9 +7,14 @@ import asyncio
 import ssl
 from typing import Any
 
+import anyio
 import httpcore
 
-from .sockets import Lease, map_errors
+from .lease import Lease, map_errors
+from .name_lookup import look_up
+from .tls import AsyncTLS
+
+_HEAD_START = 0.25  # seconds for one address, before the next one is tried as well
 
 _ENOUGH = 256 * 1024  # bytes received and not read yet, when no more are taken from the socket
 
@@ -24,16 +29,36 @@ class AsyncioSockets(httpcore.AsyncNetworkBackend):
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
-        self._lease.step = timeout
+        self._lease.step, self._lease.stream = timeout, None
+        loop = asyncio.get_running_loop()
+        failures: list[OSError] = []
+
+        async def connect(address: str, has_failed: anyio.Event) -> None:
+            try:
+                transport, stream = await loop.create_connection(lambda: _AsyncioStream(self._lease), address, port)
+            except OSError as error:
+                failures.append(error)
+                has_failed.set()
+                return
+            if self._lease.stream is None:
+                self._lease.stream = stream
+                attempts.cancel_scope.cancel()
+            else:
+                transport.abort()
+
         # No local address and no socket options are looked at: httpx is given none.
-        is_address = ":" in host or host.replace(".", "").isdigit()  # then there is one, and nothing to race
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
             async with asyncio.timeout(self._lease.left(timeout)):
-                found = await asyncio.get_running_loop().create_connection(
-                    lambda: _AsyncioStream(self._lease), host, port, happy_eyeballs_delay=None if is_address else 0.25
-                )
-        self._lease.stream = found[1]
-        return found[1]
+                addresses = await asyncio.wrap_future(look_up(host, port))
+                async with anyio.create_task_group() as attempts:
+                    for address in addresses:
+                        attempts.start_soon(connect, address, has_failed := anyio.Event())
+                        with anyio.move_on_after(_HEAD_START):
+                            await has_failed.wait()
+            if self._lease.stream is None:
+                raise failures[0]
+        stream: httpcore.AsyncNetworkStream = self._lease.stream
+        return stream
 
 
 class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
@@ -90,6 +115,8 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         if not buffer:
             return
         with map_errors(httpcore.WriteTimeout, httpcore.WriteError):
+            if self._has_ended:  # of which asyncio says nothing, and uvloop what is no OSError
+                raise ConnectionAbortedError("the other side has closed the connection")
             self._transport.write(buffer)
             while self._is_full:
                 await self._wait(timeout)
@@ -102,18 +129,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
-            if self._received:  # it would be taken for what comes through TLS later
-                raise ssl.SSLError("the other side sent data before the TLS handshake")
-            async with asyncio.timeout(self._lease.left(timeout)):
-                try:
-                    transport = await self._loop.start_tls(
-                        self._transport, self, ssl_context, server_hostname=server_hostname
-                    )
-                except TypeError as error:  # what TLS in TLS fails with in Python 3.11
-                    raise ConnectionAbortedError("closed during the TLS handshake") from error
-        self._transport = transport or self._transport  # none: it has been lost already
-        return self
+        return await AsyncTLS.start(self, ssl_context, server_hostname, timeout)
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":  # an idle connection that is readable has ended, or has surplus bytes
@@ -132,7 +148,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
 
 class TrioSockets(httpcore.TrioBackend):
-    """httpcore's own trio backend, which also notes its connection in the lease."""
+    """httpcore's own trio backend, with TLS that shows what it has received."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
@@ -140,5 +156,18 @@ class TrioSockets(httpcore.TrioBackend):
     async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):  # also for a host that is no name
-            stream = self._lease.stream = await super().connect_tcp(*args, **options)
-        return stream
+            self._lease.stream = await super().connect_tcp(*args, **options)
+        return _TrioStream(self._lease.stream)
+
+
+class _TrioStream(httpcore.AsyncNetworkStream):
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self.read = stream.read  # type: ignore[method-assign]
+        self.write = stream.write  # type: ignore[method-assign]
+        self.aclose = stream.aclose  # type: ignore[method-assign]
+        self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        return await AsyncTLS.start(self, ssl_context, server_hostname, timeout)

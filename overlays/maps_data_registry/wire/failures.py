@@ -19,8 +19,36 @@ _RESETS = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
 _LONGEST_CHAIN = 100
 
 
-class CertificateNotTrusted(httpx.ConnectError):
-    """The other side's certificate was not trusted, and will not be the next time."""
+# What OpenSSL calls the failures of a handshake that would be the same the next time, the other side's alerts included.
+_NO_TLS = re.compile(
+    "PROTOCOL|CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|ACCESS_DENIED|INSUFFICIENT_SECURITY|UNRECOGNIZED_NAME|WRONG_VERSION"
+)
+# How httpcore words what a proxy refuses for good: a status of HTTP, and how to log in with SOCKS.
+_NO_PROXY = re.compile("4(?!08|29)[0-9]{2} |Invalid username|Requested ")
+
+
+class PermanentFailure(httpx.TransportError):
+    """A failure that would be the same the next time. `advice` says what to do about it."""
+
+    advice: str
+
+
+class CertificateNotTrusted(PermanentFailure, httpx.ConnectError):
+    """The other side's certificate was not trusted."""
+
+    advice = "set SSL_CERT_FILE to the authority's certificate (in Python also connect(ssl_context=…))"
+
+
+class TLSRefused(PermanentFailure, httpx.ConnectError):
+    """The two sides have no TLS version, cipher or protocol in common, or the other one wants a client certificate."""
+
+    advice = "check the port, and the TLS versions and certificates that the other side accepts: connect(ssl_context=…)"
+
+
+class ProxyRefused(PermanentFailure, httpx.ProxyError):
+    """The proxy does not let this client pass."""
+
+    advice = "check the proxy's address, user and password"
 
 
 def failure_of(error: BaseException, where: str, mask: Mask, *, is_late: bool) -> BaseException:
@@ -46,10 +74,15 @@ def failure_of(error: BaseException, where: str, mask: Mask, *, is_late: bool) -
 
 
 def _kind(error: BaseException, chain: list[BaseException]) -> type[httpx.RequestError] | None:
-    if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
-        return CertificateNotTrusted
+    for link in chain:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return CertificateNotTrusted
+        if isinstance(link, ssl.SSLError) and _NO_TLS.search(getattr(link, "reason", None) or ""):
+            return TLSRefused
     for name in (kind.__name__ for kind in type(error).__mro__):  # httpcore's have the same names
         found = getattr(httpx, name, None)
+        if found is httpx.ProxyError and _NO_PROXY.match(str(error)):
+            return ProxyRefused
         if isinstance(found, type) and issubclass(found, httpx.RequestError):
             return found
     if isinstance(error, TimeoutError):

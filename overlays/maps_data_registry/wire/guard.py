@@ -72,7 +72,7 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
             self._where += f" through the proxy {origin_text(origin_of(proxy.url))} ({source})"
             if proxy.raw_auth is not None:  # the password, and what is sent of it
                 self._mask = Mask((proxy.raw_auth[1], b":".join(proxy.raw_auth)))
-        self._transports = OwnTransports(base_url, proxy=proxy, verify=ssl_context)
+        self._transports = OwnTransports(base_url, ssl_context, proxy)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the sync client."""
@@ -137,15 +137,3 @@ class Guard(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _failure(self, error: BaseException, mask: Mask, deadline: float) -> BaseException:
         is_late = isinstance(error, TimeoutError | httpx.TimeoutException) and time.monotonic() > deadline - _TICK
         return failure_of(error, self._where, mask, is_late=is_late)
-
-
-class _NoCookies(httpx.Cookies):
-    def extract_cookies(self, response: httpx.Response) -> None:
-        pass
-
-
-def keep_no_cookies(http: httpx.Client | httpx.AsyncClient) -> None:
-    """Spare a client behind a guard, which lets no cookie in, the costly search for cookies in each reply."""
-    # Private names: a test says when one of them moves.
-    if isinstance(http._transport, Guard) and not isinstance(http._cookies, _NoCookies):
-        http._cookies = _NoCookies(http.cookies)

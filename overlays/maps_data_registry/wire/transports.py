@@ -7,108 +7,136 @@ request's deadline. So a transport is taken from a free list for a request, and 
 
 import contextlib
 import os
+import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
-from typing import Any
-from weakref import WeakKeyDictionary
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Any, TypeVar
 
 import httpx
+
+from .private_names import AsyncTransport, SyncTransport, has_surplus, is_over
 
 KEEP_ALIVE = 300.0
 """Seconds that an idle connection is kept: longer than the usual time between two polls."""
 
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE)
+T = TypeVar("T")
 
 
 class OwnTransports:
-    """Free lists of `httpx.HTTPTransport` and `httpx.AsyncHTTPTransport`.
+    """Free lists of httpx's own transports, one for each process and one for each event loop.
 
     A transport is lent for one request to *url*'s origin, which must be over at the deadline, on `time.monotonic`.
     """
 
-    def __init__(self, url: httpx.URL, *, proxy: httpx.Proxy | None = None, **settings: Any) -> None:
+    def __init__(self, url: httpx.URL, ssl_context: ssl.SSLContext, proxy: httpx.Proxy | None = None) -> None:
         self._url = url
+        self._ssl_context = ssl_context
         self._proxy = proxy
-        self._settings = settings
-        self._of_process: dict[int, list[Any]] = {}
-        self._of_loop: WeakKeyDictionary[object, list[Any]] = WeakKeyDictionary()
+        self._of_process: dict[int, list[SyncTransport]] = {}
+        self._of_loop: dict[object, tuple[list[AsyncTransport], AsyncGenerator[None]]] = {}
 
     @contextlib.contextmanager
     def lend(self, deadline: float) -> Iterator[httpx.BaseTransport]:
         """A transport for the sync client. One whose request failed is closed."""
         process = os.getpid()
         free = self._of_process.setdefault(process, [])
-        while _is_over(entry := _take(free, self._build)):
-            _close(*entry)
-        transport, lease = entry
-        lease.deadline = deadline
-        is_reusable = False
+        transport, is_kept = None, False
         try:
+            while (transport := _pop(free)) and is_over(transport):
+                transport.close()
+            transport = transport or self._build()
+            transport.lease.deadline = deadline
             yield transport
-            is_reusable = self._of_process.get(process) is free and not _has_surplus(transport)
-        finally:  # the client may have been closed in the meantime
-            if is_reusable:
-                free.append(entry)
-            else:
-                _close(*entry)
+            is_kept = not has_surplus(transport)
+        finally:
+            if is_kept and transport is not None:
+                free.append(transport)
+            elif transport is not None:
+                transport.close()
+            if self._of_process.get(process) is not free:  # the client was closed, maybe before this one came back
+                _close(free)
 
     @contextlib.asynccontextmanager
     async def lend_async(self, deadline: float) -> AsyncIterator[httpx.AsyncBaseTransport]:
         """A transport for the async client. One whose request failed is closed."""
         loop, is_asyncio = _event_loop()
-        free = self._of_loop.setdefault(loop, [])
-        while _is_over(entry := _take(free, partial(self._build_async, is_asyncio))):
-            await _aclose(*entry)
-        transport, lease = entry
-        if is_asyncio:
-            lease.deadline = deadline
-        is_reusable = False
+        free = await self._free_in(loop)
+        transport, is_kept = None, False
         try:
+            while (transport := _pop(free)) and is_over(transport):
+                await transport.aclose()
+            transport = transport or self._build_async(is_asyncio)
+            if is_asyncio:
+                transport.lease.deadline = deadline
             with contextlib.nullcontext() if is_asyncio else _fail_at(deadline):
                 yield transport
-            is_reusable = self._of_loop.get(loop) is free and not _has_surplus(transport)
+            is_kept = not has_surplus(transport)
         finally:
-            if is_reusable:
-                free.append(entry)
-            else:
-                await _aclose(*entry)
+            if is_kept and transport is not None:
+                free.append(transport)
+            elif transport is not None:
+                await transport.aclose()
+            if loop not in self._of_loop:
+                await _aclose(free)
 
     def close(self) -> None:
         """Close this process's idle connections; those in use close when their replies have been read."""
-        for entry in self._of_process.pop(os.getpid(), ()):
-            _close(*entry)
+        _close(self._of_process.pop(os.getpid(), []))
 
     async def aclose(self) -> None:
         """Close this event loop's idle connections; those in use close when their replies have been read."""
-        for entry in self._of_loop.pop(_event_loop()[0], ()):
-            await _aclose(*entry)
+        loop, _ = _event_loop()
+        if loop in self._of_loop:
+            await self._of_loop[loop][1].aclose()
 
-    def _build(self) -> tuple[httpx.HTTPTransport, Any]:
-        from .sockets import Lease, SyncSockets  # httpcore, and with it trio where there is one
+    async def _free_in(self, loop: object) -> list[AsyncTransport]:
+        """The free list of an event loop. It ends with the loop, as every loop ends its async generators."""
+        if loop not in self._of_loop:
+            for other in list(self._of_loop):
+                if getattr(other, "is_closed", bool)():  # without having ended them
+                    self._of_loop.pop(other, None)
+            free: list[AsyncTransport] = []
+            self._of_loop[loop] = free, self._until_closed(loop, free)
+            await anext(self._of_loop[loop][1])
+        return self._of_loop[loop][0]
 
-        transport, lease = httpx.HTTPTransport(limits=_LIMITS, proxy=self._proxy, **self._settings), Lease()
-        self._replace_pool(transport, SyncSockets(lease))
-        return transport, lease
+    async def _until_closed(self, loop: object, free: list[AsyncTransport]) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            self._of_loop.pop(loop, None)
+            await _aclose(free)
 
-    def _build_async(self, is_asyncio: bool) -> tuple[httpx.AsyncHTTPTransport, Any]:
+    def _build(self) -> SyncTransport:
+        from .lease import Lease
+        from .sockets import SyncSockets  # httpcore, and with it trio where there is one
+
+        lease = Lease()
+        return SyncTransport(self._connection("", SyncSockets(lease)), lease)
+
+    def _build_async(self, is_asyncio: bool) -> AsyncTransport:
         from .async_sockets import AsyncioSockets, TrioSockets  # and with them asyncio
-        from .sockets import Lease
+        from .lease import Lease
 
-        transport, lease = httpx.AsyncHTTPTransport(limits=_LIMITS, proxy=self._proxy, **self._settings), Lease()
-        self._replace_pool(transport, AsyncioSockets(lease) if is_asyncio else TrioSockets(lease))
-        return transport, lease
+        lease = Lease()
+        sockets = AsyncioSockets(lease) if is_asyncio else TrioSockets(lease)
+        return AsyncTransport(self._connection("Async", sockets), lease)
 
-    def _replace_pool(self, transport: Any, backend: object) -> None:
-        """Give a transport its backend and, in place of its pool, one connection, which takes less time per request."""
+    def _connection(self, prefix: str, network_backend: object) -> Any:
+        """One of httpcore's connections; through a proxy, a pool, which will hold one."""
         import httpcore
 
-        # Private names, as in the functions at the end of this file: a test says when one of them moves.
-        transport._pool._network_backend = backend
-        if self._proxy is None:  # with one, respx would see the request to the proxy in place of that to the service
-            url = self._url
-            target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
-            transport._pool = transport._pool.create_connection(target.origin)
+        options = {
+            "ssl_context": self._ssl_context,
+            "keepalive_expiry": KEEP_ALIVE,
+            "network_backend": network_backend,
+        }
+        if self._proxy is None:
+            return getattr(httpcore, f"{prefix}HTTPConnection")(_core_url(self._url).origin, **options)
+        options |= {"proxy_url": _core_url(self._proxy.url), "proxy_auth": self._proxy.raw_auth}
+        if self._proxy.url.scheme.startswith("socks"):
+            return getattr(httpcore, f"{prefix}SOCKSProxy")(**options)
+        return getattr(httpcore, f"{prefix}HTTPProxy")(**options, proxy_ssl_context=self._proxy.ssl_context)
 
 
 class CallersTransport:
@@ -151,20 +179,22 @@ class CallersTransport:
             self._transport.client = self._session
 
 
-def _close(transport: Any, lease: Any) -> None:
-    transport.close()
-    if lease.stream is not None:
-        lease.stream.close()
+def _pop(free: list[T]) -> T | None:
+    """The one that was given back last. Not looked for before: another thread may come between."""
+    try:
+        return free.pop()
+    except IndexError:
+        return None
 
 
-async def _aclose(transport: Any, lease: Any) -> None:
-    """Close, also where everything is being cancelled."""
-    import anyio
+def _close(free: list[SyncTransport]) -> None:
+    while transport := _pop(free):
+        transport.close()
 
-    with anyio.CancelScope(shield=True):
+
+async def _aclose(free: list[AsyncTransport]) -> None:
+    while transport := _pop(free):
         await transport.aclose()
-        if lease.stream is not None:
-            await lease.stream.aclose()
 
 
 def _fail_at(deadline: float) -> contextlib.AbstractContextManager[Any]:
@@ -173,43 +203,17 @@ def _fail_at(deadline: float) -> contextlib.AbstractContextManager[Any]:
     return anyio.fail_after(deadline - time.monotonic())
 
 
-def _take(free: list[Any], build: Callable[[], Any]) -> Any:
-    """The transport that was given back last, or a new one."""
-    try:
-        return free.pop()
-    except IndexError:  # not asked before: another thread may come between
-        return build()
+def _core_url(url: httpx.URL) -> Any:
+    import httpcore
 
-
-def _links(transport: Any) -> list[Any]:
-    """Its connections: the one in place of the pool, or the pool's."""
-    pool = transport._pool
-    return getattr(pool, "connections", [pool])
-
-
-def _is_over(entry: tuple[Any, Any]) -> bool:
-    """Whether the connection has been closed, by either side, or idle for too long."""
-    return any(link.is_closed() or link.has_expired() for link in _links(entry[0]))
-
-
-def _has_surplus(transport: Any) -> bool:
-    """Whether more came than the reply: httpcore would take it for the reply to the next request."""
-    return any(hasattr(link._connection, "_h11_state") and _has_unread(link._connection) for link in _links(transport))
-
-
-def _has_unread(connection: Any) -> bool:
-    stream = getattr(connection._network_stream, "_stream", None)
-    records = getattr(stream, "_incoming", None)  # what trio has received of TLS and not decrypted yet
-    return bool(connection._h11_state.trailing_data[0] or (records and records.pending))
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
 
 
 def _event_loop() -> tuple[object, bool]:
-    """The running event loop, and whether it is asyncio's."""
+    """The running event loop, and whether it is asyncio's: in trio's guest mode both are running."""
     import asyncio  # which a sync wait need not load
 
-    try:
-        return asyncio.get_running_loop(), True
-    except RuntimeError:
-        import trio
+    from anyio.lowlevel import current_token
 
-        return trio.lowlevel.current_trio_token(), False
+    loop = current_token().native_token
+    return loop, isinstance(loop, asyncio.AbstractEventLoop)
