@@ -4,7 +4,7 @@ The asyncio backend does without anyio's layer around a socket. Under trio the c
 """
 
 import asyncio
-import ssl
+from functools import partial
 from typing import Any
 
 import anyio
@@ -19,45 +19,42 @@ _HEAD_START = 0.25  # seconds for one address, before the next one is tried as w
 _ENOUGH = 256 * 1024  # bytes received and not read yet, when no more are taken from the socket
 
 
-class AsyncioSockets(httpcore.AsyncNetworkBackend):
+class AsyncioSockets(Lease, httpcore.AsyncNetworkBackend):
     """asyncio's transports, whose every step ends by the deadline."""
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
 
     async def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
-        self._lease.step, self._lease.stream = timeout, None
+        self.step, self.stream = timeout, None
         loop = asyncio.get_running_loop()
         failures: list[OSError] = []
 
         async def connect(address: str, has_failed: anyio.Event) -> None:
             try:
-                transport, stream = await loop.create_connection(lambda: _AsyncioStream(self._lease), address, port)
+                transport, stream = await loop.create_connection(lambda: _AsyncioStream(self), address, port)
             except OSError as error:
                 failures.append(error)
                 has_failed.set()
                 return
-            if self._lease.stream is None:
-                self._lease.stream = stream
+            if self.stream is None:
+                self.stream = stream
                 attempts.cancel_scope.cancel()
             else:
                 transport.abort()
 
         # No local address and no socket options are looked at: httpx is given none.
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
-            async with asyncio.timeout(self._lease.left(timeout)):
+            async with asyncio.timeout(self.left(timeout)):
                 addresses = await asyncio.wrap_future(look_up(host, port))
                 async with anyio.create_task_group() as attempts:
                     for address in addresses:
                         attempts.start_soon(connect, address, has_failed := anyio.Event())
                         with anyio.move_on_after(_HEAD_START):
                             await has_failed.wait()
-            if self._lease.stream is None:
+            if self.stream is None:
                 raise failures[0]
-        stream: httpcore.AsyncNetworkStream = self._lease.stream
+        stream: httpcore.AsyncNetworkStream = self.stream
         return stream
 
 
@@ -126,10 +123,7 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         # cancel: the loop closes the socket in its next turn.
         self._transport.abort()
 
-    async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        return await AsyncTLS.start(self, ssl_context, server_hostname, timeout)
+    start_tls = AsyncTLS.start_tls
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":  # an idle connection that is readable has ended, or has surplus bytes
@@ -147,27 +141,12 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             await self._waiter
 
 
-class TrioSockets(httpcore.TrioBackend):
+class TrioSockets(Lease, httpcore.TrioBackend):
     """httpcore's own trio backend, with TLS that shows what it has received."""
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
 
     async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
         """Open a connection to the first of the host's addresses that answers, tried 0.25 s apart (RFC 8305)."""
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):  # also for a host that is no name
-            self._lease.stream = await super().connect_tcp(*args, **options)
-        return _TrioStream(self._lease.stream)
-
-
-class _TrioStream(httpcore.AsyncNetworkStream):
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
-        self.read = stream.read  # type: ignore[method-assign]
-        self.write = stream.write  # type: ignore[method-assign]
-        self.aclose = stream.aclose  # type: ignore[method-assign]
-        self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]
-
-    async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        return await AsyncTLS.start(self, ssl_context, server_hostname, timeout)
+            stream = self.stream = await super().connect_tcp(*args, **options)
+        stream.start_tls = partial(AsyncTLS.start_tls, stream)  # type: ignore[method-assign]
+        return stream

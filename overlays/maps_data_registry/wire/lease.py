@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Lease:
-    """What a transport's backend knows of the request that it serves. A transport has one request at a time."""
+    """What a network backend knows of the request that it serves. A transport has one request at a time."""
 
     deadline = math.inf
     """When the request must be over, on `time.monotonic`."""

@@ -17,23 +17,23 @@ class SyncTransport(httpx.HTTPTransport):
     What patches httpx's class, as tools for mocking and for tracing do, patches this one too.
     """
 
-    def __init__(self, pool: Any, lease: Any) -> None:
+    def __init__(self, pool: Any, sockets: Any) -> None:
         self._pool = pool
-        self.lease = lease
+        self.sockets = sockets
 
     def close(self) -> None:
         """Close, also what httpcore has left open."""
         super().close()
-        if self.lease.stream is not None:
-            self.lease.stream.close()
+        if self.sockets.stream is not None:
+            self.sockets.stream.close()
 
 
 class AsyncTransport(httpx.AsyncHTTPTransport):
     """The async twin of `SyncTransport`."""
 
-    def __init__(self, pool: Any, lease: Any) -> None:
+    def __init__(self, pool: Any, sockets: Any) -> None:
         self._pool = pool
-        self.lease = lease
+        self.sockets = sockets
 
     async def aclose(self) -> None:
         """Close, also what httpcore has left open, and where everything is being cancelled."""
@@ -41,8 +41,8 @@ class AsyncTransport(httpx.AsyncHTTPTransport):
 
         with anyio.CancelScope(shield=True):
             await super().aclose()
-            if self.lease.stream is not None:
-                await self.lease.stream.aclose()
+            if self.sockets.stream is not None:
+                await self.sockets.stream.aclose()
 
 
 def is_over(transport: SyncTransport | AsyncTransport) -> bool:

@@ -20,26 +20,23 @@ for _name in ("connection", "http11", "proxy", "socks"):
     logging.getLogger(f"httpcore.{_name}").addFilter(mask_record)
 
 
-class SyncSockets(httpcore.SyncBackend):
+class SyncSockets(Lease, httpcore.SyncBackend):
     """Sockets whose every step ends by the deadline."""
-
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.NetworkStream:
         """Open a connection to the first of the host's addresses that answers."""
-        self._lease.step = timeout
+        self.step = timeout
         # No local address and no socket options are looked at: httpx is given none.
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
-            addresses = look_up(host, port).result(self._lease.left(timeout))
+            addresses = look_up(host, port).result(self.left(timeout))
         failures: list[Exception] = []
         for address in addresses:
             try:
-                left = self._lease.left(timeout)
-                stream = self._lease.stream = super().connect_tcp(address, port, left, socket_options=())
-                return _SyncStream(stream, self._lease)
+                left = self.left(timeout)
+                stream = self.stream = super().connect_tcp(address, port, left, socket_options=())
+                return _SyncStream(stream, self)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failures.append(error)
         raise failures[0]
@@ -70,7 +67,7 @@ class _SyncStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         if isinstance(self._socket, ssl.SSLSocket):
-            return SyncTLS.start(self, ssl_context, server_hostname, timeout)
+            return SyncTLS.start_tls(self, ssl_context, server_hostname, timeout)
         stream = self._stream.start_tls(ssl_context, server_hostname, self._lease.left(timeout))
         return _SyncStream(stream, self._lease)
 

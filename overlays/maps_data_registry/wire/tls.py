@@ -8,7 +8,7 @@ restarts the timeout with every byte that drips in; and what trio has received a
 import contextlib
 import ssl
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import httpcore
 
@@ -40,11 +40,12 @@ class _TLS:
 class SyncTLS(_TLS, httpcore.NetworkStream):
     """TLS over a sync stream."""
 
-    @classmethod
-    def start(cls, stream: Any, context: ssl.SSLContext, hostname: str | None, timeout: float | None) -> Self:
-        """Do the handshake."""
+    def start_tls(
+        self: Any, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """TLS over this stream, of whatever class it is."""
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
-            tls = cls(stream, context, hostname)
+            tls = SyncTLS(self, ssl_context, server_hostname)
             tls._run(tls._tls.do_handshake, timeout)
         return tls
 
@@ -77,11 +78,12 @@ class SyncTLS(_TLS, httpcore.NetworkStream):
 class AsyncTLS(_TLS, httpcore.AsyncNetworkStream):
     """TLS over an async stream."""
 
-    @classmethod
-    async def start(cls, stream: Any, context: ssl.SSLContext, hostname: str | None, timeout: float | None) -> Self:
-        """Do the handshake."""
+    async def start_tls(
+        self: Any, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        """TLS over this stream, of whatever class it is."""
         with map_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
-            tls = cls(stream, context, hostname)
+            tls = AsyncTLS(self, ssl_context, server_hostname)
             await tls._run(tls._tls.do_handshake, timeout)
         return tls
 
@@ -100,12 +102,6 @@ class AsyncTLS(_TLS, httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         """Close without a close_notify, which the peer could stall."""
         await self._stream.aclose()
-
-    async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        """TLS inside this one."""
-        return await AsyncTLS.start(self, ssl_context, server_hostname, timeout)
 
     async def _run(self, step: Callable[[], T], timeout: float | None) -> T:
         while True:

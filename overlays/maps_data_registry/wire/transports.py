@@ -45,7 +45,7 @@ class OwnTransports:
             while (transport := _pop(free)) and is_over(transport):
                 transport.close()
             transport = transport or self._build()
-            transport.lease.deadline = deadline
+            transport.sockets.deadline = deadline
             yield transport
             is_kept = not has_surplus(transport)
         finally:
@@ -67,7 +67,7 @@ class OwnTransports:
                 await transport.aclose()
             transport = transport or self._build_async(is_asyncio)
             if is_asyncio:
-                transport.lease.deadline = deadline
+                transport.sockets.deadline = deadline
             with contextlib.nullcontext() if is_asyncio else _fail_at(deadline):
                 yield transport
             is_kept = not has_surplus(transport)
@@ -108,29 +108,23 @@ class OwnTransports:
             await _aclose(free)
 
     def _build(self) -> SyncTransport:
-        from .lease import Lease
-        from .sockets import SyncSockets  # httpcore, and with it trio where there is one
+        from .sockets import SyncSockets  # and with it httpcore
 
-        lease = Lease()
-        return SyncTransport(self._connection("", SyncSockets(lease)), lease)
+        sockets = SyncSockets()
+        return SyncTransport(self._connection("", sockets), sockets)
 
     def _build_async(self, is_asyncio: bool) -> AsyncTransport:
-        from .async_sockets import AsyncioSockets, TrioSockets  # and with them asyncio
-        from .lease import Lease
+        from .async_sockets import AsyncioSockets, TrioSockets
 
-        lease = Lease()
-        sockets = AsyncioSockets(lease) if is_asyncio else TrioSockets(lease)
-        return AsyncTransport(self._connection("Async", sockets), lease)
+        sockets = AsyncioSockets() if is_asyncio else TrioSockets()
+        return AsyncTransport(self._connection("Async", sockets), sockets)
 
-    def _connection(self, prefix: str, network_backend: object) -> Any:
+    def _connection(self, prefix: str, sockets: object) -> Any:
         """One of httpcore's connections; through a proxy, a pool, which will hold one."""
         import httpcore
 
-        options = {
-            "ssl_context": self._ssl_context,
-            "keepalive_expiry": KEEP_ALIVE,
-            "network_backend": network_backend,
-        }
+        options: dict[str, Any] = {"ssl_context": self._ssl_context, "keepalive_expiry": KEEP_ALIVE}
+        options["network_backend"] = sockets
         if self._proxy is None:
             return getattr(httpcore, f"{prefix}HTTPConnection")(_core_url(self._url).origin, **options)
         options |= {"proxy_url": _core_url(self._proxy.url), "proxy_auth": self._proxy.raw_auth}
