@@ -218,7 +218,7 @@ def test_nor_does_a_request_that_is_not_read(backend: str | None) -> None:
 def test_a_step_has_a_timeout_of_its_own(driver: Driver) -> None:
     """The one that was passed to `connect`, where it comes first."""
     with serve(silent) as wire:
-        client = client_at(wire.url, timeout=httpx.Timeout(0.1))
+        client = client_at(wire.url, timeout=httpx.Timeout(0.1, connect=30))
         error = driver.failure(client, policy=ONCE)
     assert isinstance(error.__cause__, httpx.ReadTimeout)
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import signal
+import subprocess
 import sys
 import zlib
 from collections.abc import Callable
@@ -33,11 +34,13 @@ from maps_data_registry import (
 )
 from maps_data_registry.auth.keys import header_fault
 from maps_data_registry.wire.secrecy import Mask
-from tests.support import BASE_URL, ID, LOCATION, reply, scripted
+from tests.support import BASE_URL, ID, KEY, LOCATION, reply, scripted
 
 from .drivers import DRIVERS, ONCE, Driver
 from .search import is_in, places_of, shown_by
-from .server import Answer, closes, sends, serve
+from .server import GOOD, Answer, closes, sends, serve
+
+ROOT = Path(__file__).parents[2]
 
 
 class Token:
@@ -436,3 +439,27 @@ def test_an_invalid_response_shows_no_bytes_that_could_be_decoded() -> None:
         with pytest.raises(InvalidResponse) as caught:
             get_operation(client, ID)
         assert caught.value.excerpt == ""
+
+
+LOGGED = """
+import logging, sys, warnings
+warnings.simplefilter("error")
+logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
+from tests.support import KEY
+from tests.wire.drivers import Driver, client_at
+
+Driver(sys.argv[1]).wait(client_at(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [driver.name for driver in DRIVERS])
+def test_the_log_of_a_process_with_one_kind_of_client(name: str) -> None:
+    """Where nothing else has been imported."""
+    echo = GOOD.replace(b"\r\n", b"\r\nX-Echo: %b\r\n" % KEY.encode(), 1)
+    with serve(sends(echo)) as wire:
+        command = [sys.executable, "-c", LOGGED, name, wire.url]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "receive_response_headers.complete" in done.stdout
+    assert KEY not in done.stdout

@@ -7,16 +7,25 @@ restarts the timeout with every byte that drips in; and what trio has received a
 
 import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import httpcore
 
-from .lease import map_errors
-
 T = TypeVar("T")
 
 _RECORD = 16384  # bytes, about as many as TLS encrypts together
+
+
+@contextlib.contextmanager
+def map_errors(timed_out: type[Exception], failed: type[Exception]) -> Iterator[None]:
+    """Raise what a socket raises as httpcore's exceptions."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise timed_out(str(error)) from error
+    except (OSError, UnicodeError) as error:  # ssl.SSLError is an OSError; a host name may be none
+        raise failed(str(error)) from error
 
 
 class _TLS:

@@ -6,6 +6,7 @@ request's deadline. So a transport is taken from a free list for a request, and 
 """
 
 import contextlib
+import logging
 import os
 import ssl
 import time
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from .private_names import AsyncTransport, SyncTransport, has_surplus, is_over
+from .secrecy import mask_record
 
 KEEP_ALIVE = 300.0
 """Seconds that an idle connection is kept: longer than the usual time between two polls."""
@@ -59,16 +61,14 @@ class OwnTransports:
     @contextlib.asynccontextmanager
     async def lend_async(self, deadline: float) -> AsyncIterator[httpx.AsyncBaseTransport]:
         """A transport for the async client. One whose request failed is closed."""
-        loop, is_asyncio = _event_loop()
+        loop = _event_loop()
         free = await self._free_in(loop)
         transport, is_kept = None, False
         try:
             while (transport := _pop(free)) and is_over(transport):
                 await transport.aclose()
-            transport = transport or self._build_async(is_asyncio)
-            if is_asyncio:
-                transport.sockets.deadline = deadline
-            with contextlib.nullcontext() if is_asyncio else _fail_at(deadline):
+            transport = transport or self._build_async()
+            with _fail_at(deadline):
                 yield transport
             is_kept = not has_surplus(transport)
         finally:
@@ -85,7 +85,7 @@ class OwnTransports:
 
     async def aclose(self) -> None:
         """Close this event loop's idle connections; those in use close when their replies have been read."""
-        loop, _ = _event_loop()
+        loop = _event_loop()
         if loop in self._of_loop:
             await self._of_loop[loop][1].aclose()
 
@@ -113,16 +113,18 @@ class OwnTransports:
         sockets = SyncSockets()
         return SyncTransport(self._connection("", sockets), sockets)
 
-    def _build_async(self, is_asyncio: bool) -> AsyncTransport:
-        from .async_sockets import AsyncioSockets, TrioSockets
+    def _build_async(self) -> AsyncTransport:
+        from .async_sockets import AsyncSockets
 
-        sockets = AsyncioSockets() if is_asyncio else TrioSockets()
+        sockets = AsyncSockets()
         return AsyncTransport(self._connection("Async", sockets), sockets)
 
     def _connection(self, prefix: str, sockets: object) -> Any:
         """One of httpcore's connections; through a proxy, a pool, which will hold one."""
         import httpcore
 
+        for name in ("connection", "http11", "proxy", "socks"):  # whose records at level DEBUG have all that comes in
+            logging.getLogger(f"{httpcore.__name__}.{name}").addFilter(mask_record)
         options: dict[str, Any] = {"ssl_context": self._ssl_context, "keepalive_expiry": KEEP_ALIVE}
         options["network_backend"] = sockets
         if self._proxy is None:
@@ -203,11 +205,7 @@ def _core_url(url: httpx.URL) -> Any:
     return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
 
 
-def _event_loop() -> tuple[object, bool]:
-    """The running event loop, and whether it is asyncio's: in trio's guest mode both are running."""
-    import asyncio  # which a sync wait need not load
+def _event_loop() -> object:
+    from anyio.lowlevel import current_token  # which a sync wait need not load
 
-    from anyio.lowlevel import current_token
-
-    loop = current_token().native_token
-    return loop, isinstance(loop, asyncio.AbstractEventLoop)
+    return current_token().native_token
