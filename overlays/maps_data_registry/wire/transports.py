@@ -76,7 +76,7 @@ class OwnTransports:
                 free.append(transport)
             elif transport is not None:
                 await transport.aclose()
-            if loop not in self._of_loop:
+            if self._of_loop.get(loop, (None,))[0] is not free:
                 await _aclose(free)
 
     def close(self) -> None:
