@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
-import portalocker
 import pytest
 
 from maps_data_registry import OperationFailed
@@ -116,14 +115,40 @@ def test_one_process_at_a_time(path: Path) -> None:
 def test_a_file_system_without_locks_is_warned_of(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def lock(*_: object) -> None:
-        raise portalocker.LockException(OSError(errno.ENOLCK, "No locks available"))
+    def lock(file: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(portalocker, "lock", lock)
+    monkeypatch.setattr("maps_data_registry.cli.results_file.lock", lock)
     one = record()
     written(path, one)
     assert read(path) == [one]
-    assert "results.jsonl cannot be locked" in caplog.text
+    assert "results.jsonl cannot be locked, so let no other process write to it: No locks available" in caplog.text
+
+
+def test_windows_locks_a_byte_that_no_reader_needs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There a lock keeps others from reading, and is as good as any where the file has no bytes."""
+    locked: list[tuple[int, int]] = []
+
+    class Msvcrt:
+        LK_NBLCK = 2
+
+        @staticmethod
+        def locking(number: int, mode: int, size: int) -> None:
+            place = os.lseek(number, 0, os.SEEK_CUR), size
+            if mode != Msvcrt.LK_NBLCK or place in locked:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            locked.append(place)
+
+    one = record()
+    written(path, one)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "msvcrt", Msvcrt)
+    with ResultsFile(path) as results:
+        assert [*results.records.values()] == [one]
+        [(at, size)] = locked
+        assert (at > path.stat().st_size, size) == (True, 1)
+        with pytest.raises(UsageError, match="another process is writing to it"):
+            ResultsFile(path)
 
 
 @posix

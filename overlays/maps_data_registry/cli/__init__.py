@@ -15,7 +15,7 @@ def main() -> int:
 
         return run()
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in {"portalocker", "rich", "typer"}:
+        if (missing.name or "").partition(".")[0] not in {"rich", "typer"}:
             raise
         return _end(Exit.USAGE, "the command is an extra: pip install 'maps-data-registry[cli]'")
     except RuntimeError as error:

@@ -6,9 +6,8 @@ import stat
 from pathlib import Path
 from typing import Self
 
-import portalocker
-
 from .inputs import UsageError
+from .locking import lock
 from .records import Record
 from .streams import naming
 
@@ -62,11 +61,11 @@ class ResultsFile:
     def _lock(self) -> None:
         """Lock the file until it is closed, or the process ends, however that happens."""
         try:
-            portalocker.lock(self._file, portalocker.LOCK_EX | portalocker.LOCK_NB)
-        except portalocker.AlreadyLocked as error:
+            lock(self._file)
+        except (BlockingIOError, PermissionError) as error:
             raise UsageError(f"{self._path}: another process is writing to it") from error
-        except portalocker.LockException as error:  # some network file systems have no locks
-            _log.warning("%s cannot be locked, so let no other process write to it: %s", self._path, error)
+        except OSError as error:  # some network file systems have no locks
+            _log.warning("%s cannot be locked, so let no other process write to it: %s", self._path, error.strerror)
 
     def _read(self) -> None:
         self._file.seek(0)
