@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from maps_data_registry import PollingPolicy, wait_for_operations_async
-from maps_data_registry.cli.inputs import Access, locate
+from maps_data_registry.cli.inputs import NOT_UTF8, Access, locate
 from maps_data_registry.cli.options import parse_duration
 from maps_data_registry.emulator import Namespace
 
@@ -68,13 +68,30 @@ def test_what_may_be_a_key_in_the_wrong_place_is_not_shown(run: Run) -> None:
     assert (done.code, done.err) == (2, "maps-data-registry: not an operation id (a GUID)\n")
 
 
-def test_bytes_that_are_no_text(run: Run, tmp_path: Path) -> None:
+def test_control_characters_are_not_shown_as_they_are(run: Run, tmp_path: Path) -> None:
     listed = tmp_path / "ids.txt"
-    listed.write_bytes(b"\xff\xfe\x00\x1b[2J\n")
+    listed.write_text("\x1b[2J\n")
     done = run("status", "--geography", "us", "--from", listed)
     assert done.code == 2
     assert done.err.startswith(f"maps-data-registry: {listed}:1: not an operation id")
     assert "\x1b" not in done.err
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+@pytest.mark.parametrize("option", ["--from", "--key-file", "--sas-file"])
+def test_another_encoding_is_named(run: Run, tmp_path: Path, option: str, encoding: str) -> None:
+    file = tmp_path / "saved"
+    file.write_bytes(f"# {ID} é\r\n".encode(encoding))
+    done = run("status", "--geography", "us", option, file, ID)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"maps-data-registry: {file}: {NOT_UTF8}\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_another_encoding_of_standard_input_is_named(run: Run, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{ID}\r\n".encode(encoding)), "utf-8"))
+    done = run("status", "--geography", "us", "-")
+    assert (done.code, done.err) == (2, f"maps-data-registry: standard input: {NOT_UTF8}\n")
 
 
 USAGE = [
@@ -266,10 +283,3 @@ def test_a_file_without_a_usable_credential(run: Run, tmp_path: Path, content: s
     done = run("status", "--geography", "us", "--key-file", holder, ID)
     assert done.code == 2
     assert done.err.startswith(f"maps-data-registry: {holder}: the subscription key ")
-
-
-def test_a_file_that_is_no_text(run: Run, tmp_path: Path) -> None:
-    holder = tmp_path / "secret"
-    holder.write_bytes(b"\xff\xfe")
-    done = run("status", "--geography", "us", "--sas-file", holder, ID)
-    assert (done.code, done.err) == (2, f"maps-data-registry: {holder}: not a text file\n")

@@ -86,7 +86,6 @@ FOREIGN = [
     b'{"operation_id": "0522b4fe-0539-4c6c-ba70-e35ec865d8e2", "outcome": "x", "polls": 1, "elapsed": 1}\n',
     b'{"operation_id": "0522b4fe-0539-4c6c-ba70-e35ec865d8e2", "outcome": "completed", "polls": "1", "elapsed": 1}\n',
     b"[]\n",
-    b"\xff\n",
     b"\n",
 ]
 
@@ -98,6 +97,15 @@ def test_another_file_is_refused_and_left_as_it_is(path: Path, content: bytes) -
     with pytest.raises(UsageError, match=r"results\.jsonl:2: not a line written by --results"):
         ResultsFile(path)
     assert path.read_bytes() == whole + content
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_another_encoding_is_named(path: Path, encoding: str) -> None:
+    whole = f"{record('failed', 'é').to_json()}é\n".encode(encoding)
+    path.write_bytes(whole)
+    with pytest.raises(UsageError, match=r"results\.jsonl:1: not text in UTF-8: save it in that encoding"):
+        ResultsFile(path)
+    assert path.read_bytes() == whole
 
 
 def test_members_of_a_later_version_are_no_fault(path: Path) -> None:

@@ -18,6 +18,7 @@ from maps_data_registry_contract import GEOGRAPHIES, SERVER_URL
 
 from .streams import naming
 
+NOT_UTF8 = "not text in UTF-8: save it in that encoding, as PowerShell's > may write UTF-16"
 _MAX_FAULTS = 10  # bad lines that are shown
 _MAX_SECRET = 100_000  # characters that are read of a file with a credential
 _COMMENT = re.compile(r"(?:^|\s)#.*")
@@ -97,7 +98,9 @@ class Access:
             except OSError as error:
                 raise UsageError(f"{file}: {error.strerror}") from error
             except ValueError as error:
-                raise UsageError(f"{file}: not a text file") from error
+                raise UsageError(f"{file}: {NOT_UTF8}") from error
+            if "\0" in self._contents[file]:  # UTF-16 without a byte order mark
+                raise UsageError(f"{file}: {NOT_UTF8}")
         return self._contents[file]
 
 
@@ -107,7 +110,7 @@ def read_texts(arguments: Sequence[str], file: Path | None) -> Iterator[tuple[st
     The argument `-` is standard input. Comments and blank lines are left out.
 
     Raises:
-        UsageError: for a file that cannot be read.
+        UsageError: for a file that cannot be read, or is not text in UTF-8.
     """
     for argument in arguments:
         if argument == "-":
@@ -117,7 +120,7 @@ def read_texts(arguments: Sequence[str], file: Path | None) -> Iterator[tuple[st
             yield "", argument
     if file:
         try:
-            with naming(str(file)), file.open(encoding="utf-8-sig", errors="replace") as lines:
+            with naming(str(file)), file.open(encoding="utf-8-sig") as lines:
                 yield from _lines(str(file), lines)
         except OSError as error:
             raise UsageError(f"{file}: {error.strerror}") from error
@@ -169,6 +172,17 @@ def _servers() -> dict[str, str]:
 
 
 def _lines(name: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_text(name, lines), start=1):
         if text := _COMMENT.sub("", line.removeprefix("\ufeff")).strip():
             yield f"{name}:{number}: ", text
+
+
+def _text(name: str, lines: Iterable[str]) -> Iterator[str]:
+    """The lines, as long as they are text: UTF-16, taken for another encoding, has zeros."""
+    try:
+        for line in lines:
+            if "\0" in line:
+                raise UsageError(f"{name}: {NOT_UTF8}")
+            yield line
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: {NOT_UTF8}") from error

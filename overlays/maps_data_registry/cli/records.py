@@ -64,7 +64,7 @@ class Record:
         return json.dumps({name: value for name, value in asdict(self).items() if value is not None}, allow_nan=False)
 
     @classmethod
-    def from_json(cls, line: str | bytes) -> Self:
+    def from_json(cls, line: str) -> Self:
         """The record of a line; unknown members are left out.
 
         Raises:

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Self
 
-from .inputs import UsageError
+from .inputs import NOT_UTF8, UsageError
 from .locking import lock
 from .records import Record
 from .streams import naming
@@ -77,9 +77,11 @@ class ResultsFile:
 
     def _add_line(self, line: bytes, number: int) -> None:
         try:
-            record = Record.from_json(line)
+            record = Record.from_json(line.decode())
             if not record.ended:
                 raise ValueError("not an end")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{self._path}:{number}: {NOT_UTF8}") from error
         except ValueError as error:
             raise UsageError(f"{self._path}:{number}: not a line written by --results") from error
         self.records[record.operation_id.lower()] = record
