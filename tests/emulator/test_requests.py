@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from maps_data_registry.emulator import NAMES, OPTIONS, Emulator, Namespace, Scenario, app, limits
+from maps_data_registry.emulator.journal import Entry
+from maps_data_registry.emulator.namespace import PART
 from maps_data_registry_contract import API_VERSION, GET_OPERATION
 from maps_data_registry_contract import Operation as ContractOperation
 
@@ -270,6 +272,34 @@ def test_journal_is_cleared_with_what_has_ended(http: httpx.Client, emulator: Na
     assert [http.get(operation.location).status_code for operation in (ended, going)] == [404, 200]
 
 
+def test_the_journal_is_no_page_whatever_is_in_it(http: httpx.Client) -> None:
+    http.get("/<script>alert(1)</script>")
+    reply = http.get("/journal")
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_long_journal_is_written_in_parts(http: httpx.Client, emulator: Namespace) -> None:
+    ids = [emulator.start_operation().id for _ in range(2 * PART + 1)]
+    emulator.entries.extend(Entry(float(at), "GET", "/<é>", "") for at in range(3 * PART))
+    snapshot = http.get("/journal").json()
+    assert [operation["id"] for operation in snapshot["operations"]] == ids
+    assert [entry["at"] for entry in snapshot["entries"]] == [*range(3 * PART)]
+    assert [*snapshot] == ["now", "operations", "entries"]
+
+
+def test_a_part_of_the_journal_is_made_when_it_is_written(emulator: Namespace) -> None:
+    emulator.entries.extend(Entry(0.0, "GET", "/", "") for _ in range(10 * PART))
+
+    async def first() -> int:
+        async for part in emulator.snapshot():
+            if entries := part.count('"at"'):
+                return entries
+        return 0
+
+    assert anyio.run(first) == PART
+
+
 @pytest.mark.parametrize(
     "headers",
     [{"subscription-key": KEY}, {"authorization": f"jwt-sas {KEY}"}, {"authorization": f"Basic {KEY}"}],
@@ -310,6 +340,12 @@ def test_elsewhere_than_on_loopback_it_answers_to_every_name() -> None:
         ("localhost.", 421),
         ("10.0.0.1", 421),
         ("[::1", 421),
+        ("[::1].elsewhere.test", 421),
+        ("[::1]elsewhere.test:80", 421),
+        ("[localhost]", 421),
+        ("localhost:elsewhere.test", 421),
+        ('localhost:80"><script>', 421),
+        ("localhost/elsewhere.test", 421),
         ("", 421),
     ],
 )

@@ -10,7 +10,7 @@ from uuid import uuid4
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -23,7 +23,7 @@ from .limits import LocalHosts, Refusal, read_body
 from .namespace import Namespace
 from .page import Page, script, stylesheet
 from .registry import HANDLERS, Handler, unimplemented
-from .responses import refusal
+from .responses import JSON, refusal
 
 CHECKS = (authenticate, check_api_version)
 """What every request to the service passes, in this order, before anything is done."""
@@ -40,7 +40,8 @@ def build_app(root: Namespace, on_request: Callable[[Entry], object] | None, *, 
         if request.method == "DELETE":
             find(request).clear()
             return Response(status_code=204)
-        return JSONResponse(find(request).snapshot())
+        headers = {"x-content-type-options": "nosniff"}  # it holds what clients sent
+        return StreamingResponse(find(request).snapshot(), headers=headers, media_type=JSON)
 
     async def to_page(request: Request) -> Response:
         return RedirectResponse(f"{request.url.path}/")

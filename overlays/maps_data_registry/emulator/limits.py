@@ -1,8 +1,8 @@
 """What the server refuses because it is a server: foreign hosts, foreign pages, bodies too long or too slow."""
 
 import asyncio
+import re
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -11,6 +11,7 @@ from maps_data_registry_schemas import MapsErrorDetail
 
 from .responses import refusal
 
+HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([0-9a-zA-Z.-]+))(?::[0-9]*)?")  # an IPv6 address, or a name
 MAX_BODY = 1 << 20
 BODY_SECONDS = 30.0
 """Seconds that a body may take to arrive."""
@@ -59,8 +60,11 @@ class LocalHosts:
 
 
 def _is_local(host: str) -> bool:
+    match = HOST.fullmatch(host)
+    if match is None:
+        return False
+    name = (match[1] or match[2]).lower()
     try:
-        name = urlsplit(f"//{host}").hostname or ""
         return name == "localhost" or name.endswith(".localhost") or ip_address(name).is_loopback
     except ValueError:
         return False

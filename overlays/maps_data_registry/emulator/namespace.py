@@ -1,11 +1,13 @@
 """The emulator's state: operations, registrations, the journal, the time. Namespaces share none of it."""
 
+import json
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import asdict
 from functools import partial
+from itertools import islice
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
@@ -21,6 +23,7 @@ from .operation import Operation, Registration
 from .scenarios import Scenario
 
 JOURNAL = 10_000
+PART = 100  # operations or entries that are written at once
 _LATEST = 2.187e11  # seconds since 1970: a Retry-After that is a date must fit in behind it
 GUID = re.compile(OPERATION_ID_PATTERN)
 
@@ -143,13 +146,21 @@ class Namespace:
             if operation.result is not None:
                 del self.operations[key]
 
-    def snapshot(self) -> dict[str, object]:
-        """The whole state, ready for JSON."""
-        return {
-            "now": self.now(),
-            "operations": [operation.snapshot() for operation in list(self.operations.values())],
-            "entries": [asdict(entry) for entry in self.journal()],
-        }
+    async def snapshot(self) -> AsyncIterator[str]:
+        """The whole state as JSON, in parts: a client that reads none of it must not hold all of it."""
+        operations, entries = list(self.operations.values()), self.journal()
+        yield f'{{"now":{self.now()}'
+        for name, snapshots in (
+            ("operations", (operation.snapshot() for operation in operations)),
+            ("entries", (asdict(entry) for entry in entries)),
+        ):
+            yield f',"{name}":['
+            begun = ""
+            while part := list(islice(snapshots, PART)):
+                yield begun + json.dumps(part, separators=(",", ":"))[1:-1]
+                begun = ","
+            yield "]"
+        yield "}"
 
     def journal(self, operation: Operation | None = None) -> list[Entry]:
         """The requests so far, oldest first, at most the last 10 000; only those about one operation if it is given."""
