@@ -26,10 +26,10 @@ from .terminal import KEY
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 
-def interrupt_when(reached: Callable[[], object]) -> None:
+def interrupt_when(reached: Callable[[], object], number: int = signal.SIGINT) -> None:
     while not reached():
         time.sleep(0.001)
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), number)
 
 
 def at(service: Namespace) -> tuple[str, str]:
@@ -213,19 +213,21 @@ def test_no_limit_and_an_interval(emulator: Namespace, run: Run) -> None:
 
 
 @posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("when", ["before the first reply", "between two polls"])
-def test_an_interrupt(emulator: Namespace, run: Run, when: str) -> None:
+def test_an_interrupt(emulator: Namespace, run: Run, when: str, name: str) -> None:
+    number = getattr(signal, name)
     scenario = "slow-headers pace=5" if when == "before the first reply" else "never-ends retry_after=60"
     operation = emulator.start_operation(scenario)
 
     def reached() -> object:
         return operation.polls and (when == "before the first reply" or emulator.journal(operation))
 
-    thread = threading.Thread(target=interrupt_when, args=[reached])
+    thread = threading.Thread(target=interrupt_when, args=[reached, number])
     thread.start()
     done = run("wait", *at(emulator), "--timeout", "none", operation.id)
     thread.join()
-    assert (done.code, done.out) == (130, "")
+    assert (done.code, done.out) == (128 + number, "")
     assert "interrupted: 1 of 1 not ended\n" in done.err
     assert f"\n  {operation.id} " in done.err
     assert "hint: with --results FILE" in done.err
@@ -440,7 +442,7 @@ def test_an_interrupt_when_all_is_done(emulator: Namespace, run: Run, monkeypatc
         def write(self, text: str) -> int:
             written.append(text)
             if len(written) == 1:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
             return len(text)
 
     monkeypatch.setattr(sys, "stderr", Interrupting())

@@ -139,11 +139,13 @@ def test_quiet_shows_results_only(emulator: Namespace, server: Server) -> None:
 @pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGHUP"])
 def test_a_killed_command_leaves_the_terminal(emulator: Namespace, server: Server, signal_name: str) -> None:
     number = signal.Signals[signal_name]
-    with Terminal(server, *waiting(emulator), *start(emulator, LONG)) as terminal:
+    ids = start(emulator, LONG)
+    with Terminal(server, *waiting(emulator), *ids, columns=400) as terminal:
         terminal.until("Running")
         terminal.signal(number)
-        assert terminal.end() == -number
+        assert terminal.end() == 128 + number
         assert not terminal.alternate
+        assert terminal.text.endswith(f"\nto resume: maps-data-registry {shlex.join([*waiting(emulator), *ids])}")
         assert terminal.raw.rindex(b"\x1b[?25h") > terminal.raw.rindex(b"\x1b[?25l")
 
 

@@ -29,7 +29,8 @@ from .options import Options
 from .output import Output
 from .records import record_of
 from .results_file import ResultsFile
-from .streams import is_terminal
+from .signals import Interrupts
+from .streams import OutputClosed, is_terminal
 
 MAX_NAMED = 10
 """Unfinished operations up to which each is named at the end."""
@@ -79,30 +80,32 @@ class Wait:
     results: Path | None
     progress: bool
 
-    def run(self, how_to_resume: Callable[[Sequence[str]], str]) -> Exit:
+    def run(self, how_to_resume: Callable[[Sequence[str]], str]) -> int:
         """Wait until each operation has ended or timed out.
 
-        *how_to_resume* returns a line with the command that waits for the given ones.
+        *how_to_resume* returns a line with the command that waits for the given ones. After a signal that ends the
+        process, that is reported too, and the exit code is 128 and its number.
         """
         policy = self._policy()
         access, clients, operations = _prepare(self.options)
         output = self._output([operation.id for operation in operations])
-        code: Exit | None = None
-        with (
-            logging_to(output.say, verbose=self.options.verbose, secrets=access.secrets()),
-            contextlib.nullcontext() if self.results is None else ResultsFile(self.results) as results,
-            contextlib.suppress(KeyboardInterrupt),
-        ):
-            with output:
-                pending = [operation for operation in operations if not _has_ended(operation, output, results)]
-                if pending:
-                    with asyncio.Runner() as runner:
-                        runner.get_loop().set_exception_handler(lambda *_: None)  # of tasks that are cut off
-                        runner.run(self._wait(clients, policy, pending, output, results))
-            code = output.exit_code
-        if code in {None, Exit.RUNNING}:
-            self._report_unfinished(operations, output, how_to_resume, interrupted=code is None)
-        return Exit.INTERRUPTED if code is None else code
+        with logging_to(output.say, verbose=self.options.verbose, secrets=access.secrets()), Interrupts() as interrupts:
+            code: int
+            try:
+                with contextlib.nullcontext() if self.results is None else ResultsFile(self.results) as results, output:
+                    pending = [operation for operation in operations if not _has_ended(operation, output, results)]
+                    if pending:
+                        interrupts.run(lambda: self._wait(clients, policy, pending, output, results))
+                code = output.exit_code
+                if code == Exit.RUNNING:
+                    self._report_unfinished(operations, output, how_to_resume, interrupted=False)
+            except (KeyboardInterrupt, OSError, OutputClosed):
+                if not interrupts.exit_code:
+                    raise
+                code = interrupts.exit_code
+                with contextlib.suppress(KeyboardInterrupt):  # the next one, while this is written
+                    self._report_unfinished(operations, output, how_to_resume, interrupted=True)
+        return code
 
     def _policy(self) -> PollingPolicy:
         policy = PollingPolicy()

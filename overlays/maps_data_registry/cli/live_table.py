@@ -18,7 +18,7 @@ from maps_data_registry.polling.policy import Clock, OperationUpdate
 
 from .output import Output, with_tree
 from .records import Record
-from .signals import around_signals
+from .signals import around_stops
 from .streams import is_terminal, write_result
 
 _REFRESH = 0.25  # seconds
@@ -89,7 +89,7 @@ class LiveTable(Output):
 
     async def refresh(self) -> None:
         """Redraw at an even pace, until all operations have ended."""
-        with around_signals(self._leave_screen, self._enter_screen):  # before there is a screen to leave
+        with around_stops(self._leave_screen, self._enter_screen):  # before there is a screen to leave
             with contextlib.suppress(OSError):
                 self._live.start(refresh=True)
             while len(self.records) < len(self.ids):

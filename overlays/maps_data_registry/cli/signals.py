@@ -1,32 +1,94 @@
-"""Signals that stop or end the process, while it holds the terminal in another state than it found it in."""
+"""Signals that end the process or stop it, while there is something to report or a terminal to give back."""
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from types import FrameType
+from typing import Any, Self
 
-_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGTSTP") if hasattr(signal, name)]
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+
+
+class Interrupts:
+    """Inside its `with`, Ctrl+C, SIGTERM and SIGHUP raise KeyboardInterrupt, unless the process was to ignore them."""
+
+    exit_code = 0
+    """What the process should return after the first of them; 0 as long as none came."""
+
+    def __init__(self) -> None:
+        self._is_running = False
+        self._cancel: Callable[[], object] | None = None
+
+    def __enter__(self) -> Self:
+        ours = [number for number in _ENDING if signal.getsignal(number) in _DEFAULTS]
+        self._before = {number: signal.signal(number, self._take) for number in ours}
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run *main* in a new event loop.
+
+        Inside of it an exception could be raised anywhere. So the first signal cancels *main*, and is raised when the
+        loop has been closed; a second one does not wait for that.
+        """
+        self._is_running = True
+        try:
+            with contextlib.suppress(asyncio.CancelledError), asyncio.Runner() as runner:
+                loop = runner.get_loop()
+                loop.set_exception_handler(lambda *_: None)  # of tasks that are cut off
+                runner.run(self._cancellable(main))
+        finally:
+            self._is_running = False
+        if self.exit_code:
+            raise KeyboardInterrupt
+
+    async def _cancellable(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None  # noqa: S101 # for the type checker
+
+        def cancel() -> None:
+            task.cancel()
+            loop.call_soon_threadsafe(lambda: None)  # wakes the loop
+
+        self._cancel = cancel
+        try:
+            if not self.exit_code:  # else it came while the loop was made
+                await main()
+        finally:
+            self._cancel = None
+
+    def _take(self, number: int, _: FrameType | None) -> None:
+        is_first = not self.exit_code
+        self.exit_code = self.exit_code or 128 + number
+        if not (is_first and self._is_running):
+            raise KeyboardInterrupt
+        if self._cancel is not None:
+            self._cancel()
 
 
 @contextlib.contextmanager
-def around_signals(leave: Callable[[], object], enter: Callable[[], object]) -> Iterator[None]:
-    """Inside a running event loop: call *leave* before such a signal takes effect, and *enter* if that was a stop."""
+def around_stops(leave: Callable[[], object], enter: Callable[[], object]) -> Iterator[None]:
+    """Inside a running event loop: call *leave* before Ctrl+Z takes effect, and *enter* when the process goes on."""
     loop = asyncio.get_running_loop()
+    number = getattr(signal, "SIGTSTP", None)
+    if number is None or signal.getsignal(number) is not signal.SIG_DFL:  # Windows has none
+        yield
+        return
 
-    def take_effect(number: signal.Signals) -> None:
+    def take_effect() -> None:
         loop.remove_signal_handler(number)
         leave()
         signal.raise_signal(number)
-        loop.add_signal_handler(number, take_effect, number)
+        loop.add_signal_handler(number, take_effect)
         enter()
 
-    ours = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
-    with contextlib.suppress(NotImplementedError):  # Windows
-        for number in ours:
-            loop.add_signal_handler(number, take_effect, number)
+    loop.add_signal_handler(number, take_effect)
     try:
         yield
     finally:
-        with contextlib.suppress(NotImplementedError):
-            for number in ours:
-                loop.remove_signal_handler(number)
+        loop.remove_signal_handler(number)
