@@ -360,13 +360,6 @@ def test_the_disk_is_full_at_exit_too(arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (2, "maps-data-registry: standard output: No space left on device\n")
 
 
-def test_no_standard_streams(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    operation = emulator.start_operation("completes polls=0")
-    monkeypatch.setattr(sys, "stdout", None)
-    monkeypatch.setattr(sys, "stderr", None)
-    assert run("wait", *at(emulator), operation.id).code == 0
-
-
 def test_a_code_page_without_the_characters_of_a_tree(
     emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -314,3 +314,18 @@ def test_a_system_without_stops(time: VirtualClock, monkeypatch: pytest.MonkeyPa
     monkeypatch.delattr(signal, "SIGTSTP", raising=False)
     shown, _ = display([], time)
     anyio.run(shown.refresh)
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"),
+    [("1000000", 500), ("9" * 5000, 500), ("70", 70), ("0", 80), ("-1", 80), ("abc", 80), ("²", 80), ("", 80)],
+)
+def test_the_environment_does_not_stall_the_table(monkeypatch: pytest.MonkeyPatch, columns: str, width: int) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((80, 25)))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("LINES", columns)
+    table = LiveTable(operations(1))
+    assert max(len(line) for line in table._console.render_lines(table.render())) <= 500
+    assert table._console.width == width
+    assert table._console.height <= 200

@@ -1,12 +1,15 @@
 """The command in the places where it runs: a read-only container, a process without standard streams."""
 
+import contextlib
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from maps_data_registry.cli import streams
 from maps_data_registry.emulator import Namespace
 
 from .conftest import posix
@@ -51,3 +54,38 @@ def test_a_read_only_root_without_tmp(emulator: Namespace, tmp_path: Path, comma
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{operation.id} Completed")
     assert results.exists() == ("--results" in command)
+
+
+CLOSED = ["0", "1", "2", "01", "02", "12", "012"]
+
+
+@posix
+@pytest.mark.parametrize("closed", CLOSED)
+def test_streams_that_were_closed_from_the_start(emulator: Namespace, tmp_path: Path, closed: str) -> None:
+    """Output that goes nowhere is an error; anything else does without what it does not have."""
+    operation = emulator.start_operation("completes polls=0")
+    results = tmp_path / "results.jsonl"
+    closing = " ".join(f"{number}>&-" for number in closed)
+    for arguments in (
+        ["wait", "--base-url", emulator.url, "--results", str(results), operation.id],
+        *([["--help"], ["wait", "--help"], ["--version"]] if closed in {"1", "12"} else []),
+    ):
+        command = shlex.join([sys.executable, "-m", "maps_data_registry", *arguments])
+        done = subprocess.run(["sh", "-c", f"exec {command} {closing}"], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (141 if "1" in closed else 0, "")
+    assert results.read_text().count("\n") == 1
+
+
+def test_standard_output_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    streams.prepare()
+    output, errors = sys.stdout, sys.stderr
+    assert output is not None
+    assert errors is not None
+    with pytest.raises(streams.OutputClosed):
+        streams.write_result("lost")
+    streams.write_note("lost")
+    with contextlib.suppress(BrokenPipeError):
+        output.close()
+    errors.close()

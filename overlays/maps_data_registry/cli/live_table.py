@@ -1,6 +1,8 @@
 """A wait on a terminal: a table on a screen of its own, redrawn as time passes. The results stay when it is left."""
 
 import contextlib
+import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -23,6 +25,7 @@ from .streams import is_terminal, write_result
 
 _REFRESH = 0.25  # seconds
 _AROUND = 4  # lines that are no rows: heading, totals in two lines, one to spare
+_MOST = {"COLUMNS": 500, "LINES": 200}  # each cell is drawn, whatever the environment says
 _WIDEST, _WIDE, _MEDIUM = 96, 80, 56  # columns from which on there is room for a bar, the whole id, the polls
 _ID, _SHORT, _STATUS, _BAR = 36, 9, 16, 20  # columns
 _ROW = 84  # columns of a row without its status
@@ -57,7 +60,9 @@ class LiveTable(Output):
         self._known_ids = frozenset(ids)
         self._messages: list[Text] = []
         self._results: list[str] = []
-        self._console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._console = console or Console(
+            stderr=True, highlight=False, markup=False, emoji=False, _environ=_environment()
+        )
         self._live = Live(
             console=self._console,
             screen=True,
@@ -201,6 +206,16 @@ class LiveTable(Output):
     def _enter_screen(self) -> None:
         self._console.set_alt_screen(True)
         self._console.show_cursor(False)
+
+
+def _environment() -> dict[str, str]:
+    """The environment without a COLUMNS or LINES that is no size, or larger than a screen."""
+    found = {**os.environ}
+    for name, most in _MOST.items():
+        text = found.pop(name, "")
+        if re.fullmatch("[1-9][0-9]*", text):
+            found[name] = str(min(int(text[:9]), most))
+    return found
 
 
 def _one_line(text: str, style: StyleType) -> Text:

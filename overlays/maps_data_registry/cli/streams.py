@@ -18,7 +18,16 @@ class OutputClosed(Exception):
 
 
 def prepare() -> None:
-    """Replace characters that a stream cannot encode or decode: not every code page has those of an error tree."""
+    """Replace characters that a stream cannot encode or decode: not every code page has those of an error tree.
+
+    Where standard output was closed from the start, Python drops what is written to it: make it a closed pipe instead.
+    """
+    if sys.stdout is None:
+        reading, writing = os.pipe()
+        sys.stdout = os.fdopen(writing, "w")
+        os.close(reading)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -46,10 +55,9 @@ def write_note(text: str) -> None:
         _write(sys.stderr, text)
 
 
-def _write(stream: TextIO | None, text: str) -> None:
-    if stream is not None:  # as it is when it was closed from the start
-        stream.write(f"{text}\n")
-        stream.flush()
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 def discard_output() -> None:
