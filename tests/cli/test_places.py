@@ -3,8 +3,10 @@
 import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from maps_data_registry.cli import streams
 from maps_data_registry.emulator import Namespace
 
 from .conftest import posix
+from .test_commands import UNKNOWN
 
 # Refuses every change of the file system outside of one directory, as the mounts of a container do.
 READ_ONLY = """
@@ -89,3 +92,46 @@ def test_standard_output_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with contextlib.suppress(BrokenPipeError):
         output.close()
     errors.close()
+
+
+# A name server that does not answer, for one name.
+SLOW_NAMES = """
+import socket, sys, time
+answer = socket.getaddrinfo
+
+def getaddrinfo(host, *rest, **options):
+    if host in ("slow.test", b"slow.test"):
+        print("looks up", file=sys.stderr, flush=True)
+        time.sleep(20)
+    return answer(host, *rest, **options)
+
+socket.getaddrinfo = getaddrinfo
+from maps_data_registry.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.slow
+def test_no_exit_waits_for_the_look_up_of_a_name() -> None:
+    arguments = ["wait", "--base-url", "https://slow.test", "--timeout", "1s", UNKNOWN]
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW_NAMES, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout.startswith(f"{UNKNOWN} timed out after 1 s")) == (3, True)
+    assert time.monotonic() - begun < 20
+
+
+@posix
+@pytest.mark.slow
+def test_nor_does_ctrl_c() -> None:
+    command = [sys.executable, "-c", SLOW_NAMES, "wait", "--base-url", "https://slow.test", UNKNOWN]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "looks up\n"
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, shown = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert time.monotonic() - begun < 15
+    assert "Traceback" not in shown
