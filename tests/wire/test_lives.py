@@ -3,10 +3,22 @@
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from maps_data_registry import (
+    DataRegistryError,
+    get_operation_async,
+    wait_for_operation_async,
+    wait_for_operations_async,
+    watch_operation_async,
+)
+from tests.support import ID
+
+from .drivers import client_at
 from .server import GOOD, sends, serve
 
 ROOT = Path(__file__).parents[2]
@@ -119,3 +131,19 @@ def test_a_life_leaves_nothing_behind(life: str) -> None:
         command = [sys.executable, "-c", BEGINNING + BODY.format(body) + END, wire.url]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+NOWHERE: dict[str, Callable[[Any], Any]] = {
+    "get": lambda client: get_operation_async(client, ID),
+    "wait": lambda client: wait_for_operation_async(client, ID),
+    "watch": lambda client: anext(watch_operation_async(client, ID)),
+    "many": lambda client: wait_for_operations_async(client, [ID]).__aenter__(),
+}
+
+
+@pytest.mark.parametrize("name", NOWHERE)
+def test_an_event_loop_that_is_none_of_the_known_ones(name: str) -> None:
+    """Such as one that steps coroutines by hand."""
+    with pytest.raises((RuntimeError, DataRegistryError), match="event loop") as caught:
+        NOWHERE[name](client_at("http://127.0.0.1:9")()).send(None)
+    assert "\n" not in str(caught.value)
