@@ -17,7 +17,7 @@ from maps_data_registry.emulator import Namespace
 from .conftest import posix
 from .terminal import KEY, Server
 
-INTERRUPTS = 100
+INTERRUPTS = 24
 NOISE = ("Traceback", "never retrieved", "never awaited", "Warning", "Exception")
 PATIENCE = 20.0  # seconds; it takes a fraction of one, but machines are shared
 

@@ -60,7 +60,7 @@ class Driver:
 
 
 DRIVERS = [Driver(name) for name in ("sync", "asyncio", "trio", "many", "many-asyncio")]
-OTHER_LOOPS = [Driver(f"{kind}{loop}") for loop in LOOPS if loop not in LIBRARIES for kind in ("", "many-")]
+OTHER_LOOPS = [Driver(loop) for loop in LOOPS if loop not in LIBRARIES]
 """asyncio again, on another event loop or in another mode."""
 
 

@@ -93,7 +93,7 @@ WAYS = ["sync", "many", "asyncio-one", "asyncio-many", "uvloop-one", "uvloop-man
 @pytest.mark.parametrize("way", WAYS)
 def test_an_interrupt_at_any_moment(way: str) -> None:
     with serve_connections(every_third_ends) as wire:
-        command = [sys.executable, "-c", SCRIPT, wire.url, way, "1", "100"]
+        command = [sys.executable, "-c", SCRIPT, wire.url, way, "1", "75"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
