@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from maps_data_registry.emulator import Emulator, Operation
+from maps_data_registry.emulator import EmulatedOperation, Emulator
 
 SCRIPTS = Path(__file__).resolve().parent
 AIRFLOW = str(Path(sys.executable).parent / "airflow")
@@ -87,13 +87,13 @@ def run(home: Path) -> None:
         judge(service, deferred, home)
 
 
-def finish(operations: list[Operation]) -> None:
+def finish(operations: list[EmulatedOperation]) -> None:
     """Let the service be done with them: the next poll is told how they ended."""
     for operation in operations:
         operation.scenario = operation.scenario.model_copy(update={"polls": 0})
 
 
-def ended(operation: Operation) -> bool:
+def ended(operation: EmulatedOperation) -> bool:
     return operation.outcome in ENDS
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from maps_data_registry.emulator import Emulator, Namespace, Operation
+from maps_data_registry.emulator import EmulatedOperation, Emulator, Namespace
 from maps_data_registry_contract import API_VERSION
 
 from .browser import Browser, browser, needs_chromium
@@ -35,19 +35,19 @@ def page(chromium: Browser, emulator: Namespace) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def operation(emulator: Namespace) -> Operation:
+def operation(emulator: Namespace) -> EmulatedOperation:
     """One that was there before the page was opened, and has been polled."""
     operation = emulator.start_operation("never-ends retry_after=3")
     poll(emulator, operation)
     return operation
 
 
-def poll(emulator: Namespace, operation: Operation) -> None:
+def poll(emulator: Namespace, operation: EmulatedOperation) -> None:
     get(operation.location, headers={"subscription-key": KEY}, params={"api-version": API_VERSION})
     emulator.advance(2)
 
 
-def card(operation: Operation) -> str:
+def card(operation: EmulatedOperation) -> str:
     return f"#o-{operation.id}"
 
 
@@ -69,7 +69,7 @@ def test_it_says_when_the_emulator_is_gone(chromium: Browser) -> None:
     assert chromium.run(f"refresh().then(() => {gone})")
 
 
-def test_nothing_is_replaced(page: Browser, emulator: Namespace, operation: Operation) -> None:
+def test_nothing_is_replaced(page: Browser, emulator: Namespace, operation: EmulatedOperation) -> None:
     page.run("refresh()")
     page.run(f"before = [...document.querySelectorAll('{card(operation)}, {card(operation)} *')]; 0")
     poll(emulator, operation)
@@ -81,7 +81,7 @@ def test_nothing_is_replaced(page: Browser, emulator: Namespace, operation: Oper
 
 
 @pytest.mark.parametrize("selected", ["code", "tbody tr td:nth-child(3)"])
-def test_a_selection_is_held(page: Browser, emulator: Namespace, operation: Operation, selected: str) -> None:
+def test_a_selection_is_held(page: Browser, emulator: Namespace, operation: EmulatedOperation, selected: str) -> None:
     page.run("refresh()")
     other = emulator.start_operation()
     page.run("refresh()")
@@ -108,7 +108,7 @@ def test_a_selection_is_held(page: Browser, emulator: Namespace, operation: Oper
     assert "11 polls" in text(page, f"{card(operation)} summary")
 
 
-def test_what_somebody_points_at_stands_still(page: Browser, emulator: Namespace, operation: Operation) -> None:
+def test_what_somebody_points_at_stands_still(page: Browser, emulator: Namespace, operation: EmulatedOperation) -> None:
     page.run("refresh()")
     page.point(f"{card(operation)} .timeline a")
     poll(emulator, operation)
@@ -120,7 +120,9 @@ def test_what_somebody_points_at_stands_still(page: Browser, emulator: Namespace
     assert "2 polls" in text(page, f"{card(operation)} summary")
 
 
-def test_a_polls_details_on_click_and_by_keyboard(page: Browser, emulator: Namespace, operation: Operation) -> None:
+def test_a_polls_details_on_click_and_by_keyboard(
+    page: Browser, emulator: Namespace, operation: EmulatedOperation
+) -> None:
     poll(emulator, operation)
     page.run("refresh()")
     opened = f"document.querySelector('{card(operation)} details').open"
@@ -174,7 +176,7 @@ def test_start_filter_clear_and_copy(page: Browser, emulator: Namespace) -> None
     assert text(page, "#copy") == "Copied"
 
 
-def test_it_fits_into_320_pixels(page: Browser, emulator: Namespace, operation: Operation) -> None:
+def test_it_fits_into_320_pixels(page: Browser, emulator: Namespace, operation: EmulatedOperation) -> None:
     emulator.start_operation("hostile-retry-after value=" + "x" * 100)
     page.run("refresh()")
     page.run("document.querySelectorAll('details').forEach(details => { details.open = true; })")

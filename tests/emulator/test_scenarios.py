@@ -26,7 +26,7 @@ from maps_data_registry import (
     wait_for_operation,
     wait_for_operation_async,
 )
-from maps_data_registry.emulator import NAMES, Emulator, Namespace, Operation
+from maps_data_registry.emulator import NAMES, EmulatedOperation, Emulator, Namespace
 from maps_data_registry.emulator.faults import HOSTILE_RETRY_AFTER
 from maps_data_registry_client.models import LongRunningOperationResult
 from maps_data_registry_contract import API_VERSION
@@ -89,7 +89,7 @@ def test_every_scenario_is_in_the_table() -> None:
     assert {row[0].split()[0] for row in TABLE} == set(NAMES)
 
 
-def read_wire(operation: Operation) -> tuple[bytes, str]:
+def read_wire(operation: EmulatedOperation) -> tuple[bytes, str]:
     """Poll without an HTTP library: all bytes until the connection ends, and how it does."""
     url = urlsplit(operation.location)
     request = f"GET {url.path}?api-version={API_VERSION} HTTP/1.1\r\nHost: {url.netloc}\r\nsubscription-key: {KEY}\r\n"
@@ -111,7 +111,9 @@ def test_wire(emulator: Namespace, scenario: str, reply: bytes, end: str) -> Non
     assert ended == end
 
 
-def wait(backend: str | None, emulator: Namespace, operation: Operation, **options: Any) -> LongRunningOperationResult:
+def wait(
+    backend: str | None, emulator: Namespace, operation: EmulatedOperation, **options: Any
+) -> LongRunningOperationResult:
     """A wait of the client, in the emulator's time and without chance."""
     client = connect(base_url=emulator.url, credential=SubscriptionKey(KEY))
     options = {"clock": attrs.evolve(emulator.clock, random=float), **options}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .journal import Entry
     from .namespace import Namespace
-    from .operation import Operation
+    from .operation import EmulatedOperation
     from .options import OPTIONS
     from .scenarios import NAMES, Scenario
     from .server import Emulator, serve
@@ -34,9 +34,9 @@ _MODULES = {
     "Emulator": "server",
     "Entry": "journal",
     "Namespace": "namespace",
-    "Operation": "operation",
+    "EmulatedOperation": "operation",
     "Scenario": "scenarios",
     "serve": "server",
 }
 
-__all__ = ["NAMES", "OPTIONS", "Emulator", "Entry", "Namespace", "Operation", "Scenario", "serve"]
+__all__ = ["NAMES", "OPTIONS", "EmulatedOperation", "Emulator", "Entry", "Namespace", "Scenario", "serve"]

@@ -19,7 +19,7 @@ from maps_data_registry.polling.policy import Clock
 from maps_data_registry_contract import GET_OPERATION, OPERATION_ID_PATTERN
 
 from .journal import Entry
-from .operation import Operation, Registration
+from .operation import EmulatedOperation, Registration
 from .scenarios import Scenario
 
 JOURNAL = 10_000
@@ -49,7 +49,7 @@ class Namespace:
         self.credentials = credentials
         self.virtual_time = virtual_time
         self.namespaces: dict[str, Namespace] = {}
-        self.operations: dict[str, Operation] = {}
+        self.operations: dict[str, EmulatedOperation] = {}
         self.registrations: dict[str, Registration] = {}
         self.entries: deque[Entry] = deque(maxlen=JOURNAL)
         self._keep: Callable[[], object] | None = None
@@ -122,7 +122,7 @@ class Namespace:
         *,
         operation_id: str | None = None,
         origin: str | None = None,
-    ) -> Operation:
+    ) -> EmulatedOperation:
         """Start an operation as a register request does. Raises ValueError for an unknown scenario or a bad id.
 
         `operation_id` defaults to a new one, `origin` (scheme, host and port of its `location`) to that of `url`.
@@ -133,7 +133,7 @@ class Namespace:
             raise ValueError("operation_id: not a GUID")
         path = re.sub(r"\{[^}]*\}", operation_id, GET_OPERATION.path)
         location = urljoin(origin or self.url, urlsplit(self.url).path + path)
-        operation = Operation(operation_id, location, chosen, started=self.now())
+        operation = EmulatedOperation(operation_id, location, chosen, started=self.now())
         self.operations[operation_id.lower()] = operation
         if self._keep is not None:
             self._keep()
@@ -162,7 +162,7 @@ class Namespace:
             yield "]"
         yield "}"
 
-    def journal(self, operation: Operation | None = None) -> list[Entry]:
+    def journal(self, operation: EmulatedOperation | None = None) -> list[Entry]:
         """The requests so far, oldest first, at most the last 10 000; only those about one operation if it is given."""
         return [entry for entry in list(self.entries) if operation is None or entry.operation_id == operation.id]
 

@@ -13,7 +13,7 @@ from .scenarios import Scenario
 
 
 @dataclass(slots=True)
-class Operation:
+class EmulatedOperation:
     """A register or replace request that is being carried out."""
 
     id: str
@@ -57,4 +57,4 @@ class Registration:
     udid: str
     data: dict[str, Any]
     """The members that the request gave."""
-    operation: Operation
+    operation: EmulatedOperation

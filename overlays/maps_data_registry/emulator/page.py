@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from .journal import Entry
 from .limits import Refusal, from_other_site, read_body
 from .namespace import Namespace
-from .operation import Operation
+from .operation import EmulatedOperation
 from .options import OPTIONS
 from .scenarios import NAMES
 from .start import curl
@@ -123,11 +123,11 @@ def _live(namespace: Namespace, text: str) -> Iterable[str]:
     yield f"<tbody class='list'>{''.join(map(_row, entries[-SHOWN:][::-1]))}</tbody></table></section>"
 
 
-def _text_of(operation: Operation) -> str:
+def _text_of(operation: EmulatedOperation) -> str:
     return f"{operation.id} {operation.scenario} {operation.outcome}".lower()
 
 
-def _count(shown: list[Entry] | list[Operation], all_: list[Entry] | list[Operation]) -> str:
+def _count(shown: list[Entry] | list[EmulatedOperation], all_: list[Entry] | list[EmulatedOperation]) -> str:
     if not all_:
         return "none yet"
     return f"{len(all_)}" if len(shown) == len(all_) else f"{len(shown)} of {len(all_)}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 
 from .journal import Entry
-from .operation import Operation
+from .operation import EmulatedOperation
 
 KINDS = {"Running": "going", "Completed": "done", "Failed": "failed"}
 LEFT, WIDTH = 2.0, 96.0  # per cent of the drawing
@@ -21,7 +21,7 @@ def mark(kind: str, x: str) -> str:
     return f'<use href="#{kind}" class="{kind}" x="{x}" y="18"/>'
 
 
-def card(operation: Operation, polls: list[Entry]) -> str:
+def card(operation: EmulatedOperation, polls: list[Entry]) -> str:
     """One operation. The axis ends with the last poll and the pause after it, so it moves only with a poll."""
     state = kind(polls[-1]) if polls else "going"
     count = f"{operation.polls} {'poll' if operation.polls == 1 else 'polls'}"
@@ -38,7 +38,7 @@ def card(operation: Operation, polls: list[Entry]) -> str:
 </article>"""
 
 
-def _drawing(operation: Operation, polls: list[Entry], span: float) -> Iterator[str]:
+def _drawing(operation: EmulatedOperation, polls: list[Entry], span: float) -> Iterator[str]:
     def place(at: float) -> str:
         return f"{LEFT + WIDTH * min(at / span, 1):.2f}%"
 
@@ -65,18 +65,18 @@ def _step(span: float) -> float:
     return next(power * factor for factor in (1, 2, 5, 10) if span <= power * factor * 5.000001)
 
 
-def _id(operation: Operation, poll: Entry) -> str:
+def _id(operation: EmulatedOperation, poll: Entry) -> str:
     return f"p-{operation.id}-{poll.poll}"
 
 
-def _label(operation: Operation, poll: Entry) -> str:
+def _label(operation: EmulatedOperation, poll: Entry) -> str:
     asked = "" if poll.retry_after is None else f", Retry-After: {poll.retry_after[:40]}"
     early = ", too early" if poll.early else ""
     at = poll.at - operation.started
     return f"poll {poll.poll}, {at:.2f} s: {poll.outcome}, status {poll.status or 'none'}{asked}{early}"
 
 
-def _row(operation: Operation, poll: Entry) -> str:
+def _row(operation: EmulatedOperation, poll: Entry) -> str:
     return (
         f'<tr id="{_id(operation, poll)}" tabindex="-1"><td>{poll.poll}<td>{poll.at - operation.started:.2f} s'
         f'<td class="{kind(poll)}">{escape(poll.outcome)}{", too early" if poll.early else ""}'
