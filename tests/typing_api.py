@@ -1,7 +1,8 @@
 """Never run, only type-checked: the public face as its users write it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
+from typing import Unpack
 from uuid import UUID
 
 import httpx
@@ -10,13 +11,19 @@ from azure.identity import DefaultAzureCredential
 from azure.identity.aio import DefaultAzureCredential as AsyncDefaultAzureCredential
 
 from maps_data_registry import (
+    DEFAULT,
+    AsyncOutcomes,
     EntraToken,
+    Operation,
     OperationFailed,
     OperationUpdate,
     Outcome,
+    Outcomes,
     PollingPolicy,
     SasToken,
     SubscriptionKey,
+    Timeout,
+    WaitOptions,
     connect,
     credential_from_env,
     get_operation,
@@ -27,6 +34,7 @@ from maps_data_registry import (
     watch_operation,
     watch_operation_async,
 )
+from maps_data_registry.emulator import Emulator
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_client.models import LongRunningOperationResult
 from maps_data_registry_client.types import Response
@@ -80,3 +88,32 @@ def clients(key: str, account: str) -> list[AuthenticatedClient]:
         connect("eu", DefaultAzureCredential(), account_client_id=account),
         connect(base_url="https://maps.example", credential=SasToken(key), transport=httpx.HTTPTransport()),
     ]
+
+
+class Service:
+    """A program that annotates everything, and passes options on."""
+
+    def __init__(self, client: AuthenticatedClient, timeout: Timeout = DEFAULT) -> None:
+        self.client = client
+        self.timeout: Timeout = timeout
+        self.on_update: Callable[[OperationUpdate], None] = print
+
+    def submit(self, operation: Operation, **options: Unpack[WaitOptions]) -> LongRunningOperationResult:
+        options.setdefault("timeout", self.timeout)
+        return wait_for_operation(self.client, operation, on_update=self.on_update, **options)
+
+    def several(self, operations: list[Operation]) -> list[str]:
+        outcomes: Outcomes = wait_for_operations(self.client, operations, timeout=self.timeout)
+        with outcomes:
+            return [outcome.operation_id or str(outcome.error) for outcome in outcomes]
+
+    async def several_async(self, operations: AsyncIterator[Operation]) -> None:
+        outcomes: AsyncOutcomes = wait_for_operations_async(self.client, operations)
+        async with outcomes:
+            async for outcome in outcomes:
+                refused: Operation = outcome.operation
+                print(refused, outcome.error)
+
+
+def emulated(emulator: Emulator, client: AuthenticatedClient) -> LongRunningOperationResult:
+    return wait_for_operation(client, emulator.start_operation("fails"))

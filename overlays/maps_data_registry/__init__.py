@@ -13,10 +13,12 @@ _MODULES = {
         "errors": "AuthenticationFailed DataRegistryError InvalidCredential InvalidOperation InvalidResponse "
         "OperationFailed OperationNotFound OperationTimeout ServiceError ServiceUnreachable TokenUnavailable "
         "UnrecognizedStatus UntrustedOrigin",
-        "polling.many": "wait_for_operations wait_for_operations_async",
+        "polling.location": "Operation",
+        "polling.many": "AsyncOutcomes Outcomes wait_for_operations wait_for_operations_async",
         "polling.operations": "get_operation get_operation_async wait_for_operation wait_for_operation_async "
         "watch_operation watch_operation_async",
-        "polling.policy": "DEFAULT Clock OperationUpdate PollingPolicy",
+        "polling.options": "WaitOptions",
+        "polling.policy": "DEFAULT Clock OperationUpdate PollingPolicy Timeout",
         "polling.scheduler": "Outcome",
     }.items()
     for name in names.split()
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
         UnrecognizedStatus,
         UntrustedOrigin,
     )
-    from .polling.many import wait_for_operations, wait_for_operations_async
+    from .polling.location import Operation
+    from .polling.many import AsyncOutcomes, Outcomes, wait_for_operations, wait_for_operations_async
     from .polling.operations import (
         get_operation,
         get_operation_async,
@@ -51,7 +54,8 @@ if TYPE_CHECKING:
         watch_operation,
         watch_operation_async,
     )
-    from .polling.policy import DEFAULT, Clock, OperationUpdate, PollingPolicy
+    from .polling.options import WaitOptions
+    from .polling.policy import DEFAULT, Clock, OperationUpdate, PollingPolicy, Timeout
     from .polling.scheduler import Outcome
 
     __version__: str
@@ -74,6 +78,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "DEFAULT",
+    "AsyncOutcomes",
     "AuthenticationFailed",
     "Clock",
     "DataRegistryError",
@@ -81,19 +86,23 @@ __all__ = [
     "InvalidCredential",
     "InvalidOperation",
     "InvalidResponse",
+    "Operation",
     "OperationFailed",
     "OperationNotFound",
     "OperationTimeout",
     "OperationUpdate",
     "Outcome",
+    "Outcomes",
     "PollingPolicy",
     "SasToken",
     "ServiceError",
     "ServiceUnreachable",
     "SubscriptionKey",
+    "Timeout",
     "TokenUnavailable",
     "UnrecognizedStatus",
     "UntrustedOrigin",
+    "WaitOptions",
     "connect",
     "credential_from_env",
     "get_operation",

@@ -20,7 +20,7 @@ def test_nothing_of_the_extra_is_imported_early():
 def test_own_namespace(data_registry_emulator, number):
     operation = data_registry_emulator.start_operation("completes retry_after=10")
     with connect(base_url=data_registry_emulator.url, credential=SubscriptionKey("any-key")) as client:
-        wait_for_operation(client, operation.location, clock=data_registry_emulator.clock)
+        wait_for_operation(client, operation, clock=data_registry_emulator.clock)
     assert len(data_registry_emulator.journal()) == 3
 
 @pytest.mark.data_registry_emulator(scenario="fails", virtual_time=True)

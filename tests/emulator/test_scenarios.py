@@ -119,11 +119,11 @@ def wait(
     options = {"clock": attrs.evolve(emulator.clock, random=float), **options}
     if backend is None:
         with client:
-            return wait_for_operation(client, operation.location, **options)
+            return wait_for_operation(client, operation, **options)
 
     async def main() -> LongRunningOperationResult:
         async with client:
-            return await wait_for_operation_async(client, operation.location, **options)
+            return await wait_for_operation_async(client, operation, **options)
 
     return anyio.run(main, backend=backend)
 

@@ -1,4 +1,5 @@
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,7 @@ US = httpx.URL("https://us.atlas.microsoft.com")
         (httpx.Response(201, headers={"Operation-Id": ID}), US),
         (httpx.Response(201, headers={"Operation-Id": OTHER, "Operation-Location": f" {ID} "}), US),
         (Response(HTTPStatus.CREATED, b"", {"operation-location": f"{US}{PATH}"}, None), US),
+        (SimpleNamespace(location=f"{US}{PATH}"), US),
         (UUID(ID), US),
         (httpx.URL(f"https://us.atlas.microsoft.com{PATH}"), US),
         (f"HTTPS://us.atlas.microsoft.com{PATH}", US),
@@ -156,6 +158,7 @@ def test_a_key_in_the_wrong_place_is_not_shown() -> None:
         (None, "NoneType"),
         (b"x", "bytes"),
         (42, "int"),
+        (SimpleNamespace(location=None), "NoneType"),
     ],
 )
 def test_something_else(operation: Any, said: str) -> None:

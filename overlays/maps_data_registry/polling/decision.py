@@ -53,7 +53,7 @@ class Polling:
         self,
         operation_id: str,
         *,
-        timeout: Timeout = DEFAULT,
+        timeout: "Timeout" = DEFAULT,
         policy: PollingPolicy = PollingPolicy(),
         clock: Clock = Clock(),
         after: OperationUpdate | None = None,

@@ -25,8 +25,16 @@ class RegisterResponse(Protocol):
         """The headers, among them `Operation-Location` or `Operation-Id`."""
 
 
-Operation = str | UUID | httpx.URL | RegisterResponse
-"""An operation id, an Operation-Location URL, or the response that carries one."""
+class StartedOperation(Protocol):
+    """What knows its Operation-Location, such as an operation that the emulator has started."""
+
+    @property
+    def location(self) -> str:
+        """The URL."""
+
+
+Operation = str | UUID | httpx.URL | RegisterResponse | StartedOperation
+"""An operation id, an Operation-Location URL, or the response or object that carries one."""
 
 _ID = OPERATION_ID_PATTERN.removeprefix("^").removesuffix("$")
 OPERATION_ID = re.compile(_ID)
@@ -60,6 +68,7 @@ def parse_operation_id(operation: Operation, base_url: httpx.URL) -> str:
     Raises:
         InvalidOperation: if it names no operation, or one of another endpoint than *base_url*.
     """
+    operation = getattr(operation, "location", operation)
     if isinstance(operation, str | UUID | httpx.URL):
         return _of_text(str(operation).strip(), base_url)
     response = as_response(operation)

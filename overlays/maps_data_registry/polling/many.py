@@ -25,7 +25,7 @@ from .scheduler import Outcome, Scheduler
 @show_options
 def wait_for_operations_async(
     client: AuthenticatedClient,
-    operations: Iterable[Operation] | AsyncIterable[Operation],
+    operations: "Iterable[Operation] | AsyncIterable[Operation]",
     *,
     concurrency: int = 64,
     on_update: Callable[[OperationUpdate], object] | None = None,
@@ -66,7 +66,7 @@ def wait_for_operations_async(
 @show_options
 def wait_for_operations(
     client: AuthenticatedClient,
-    operations: Iterable[Operation] | AsyncIterable[Operation],
+    operations: "Iterable[Operation] | AsyncIterable[Operation]",
     *,
     concurrency: int = 64,
     on_update: Callable[[OperationUpdate], object] | None = None,
@@ -217,7 +217,7 @@ def _start(scheduler: Scheduler) -> object:
 
 
 def _scheduler(
-    operations: Iterable[Operation] | AsyncIterable[Operation],
+    operations: "Iterable[Operation] | AsyncIterable[Operation]",
     concurrency: int,
     on_update: Callable[[OperationUpdate], object] | None,
     options: ManyOptions,

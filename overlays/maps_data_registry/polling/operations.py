@@ -25,7 +25,7 @@ from .retry_after import retry_after
 _ONE_POLL = PollingPolicy(retries=0, jitter=0, timeout=None)
 
 
-def get_operation(client: AuthenticatedClient, operation: Operation) -> OperationUpdate:
+def get_operation(client: AuthenticatedClient, operation: "Operation") -> OperationUpdate:
     """Poll once, and report what the reply says. A failed operation is a result like any other here.
 
     Args:
@@ -46,7 +46,7 @@ def get_operation(client: AuthenticatedClient, operation: Operation) -> Operatio
     return _reported(polling, poll(http, build_request(http, polling)))
 
 
-async def get_operation_async(client: AuthenticatedClient, operation: Operation) -> OperationUpdate:
+async def get_operation_async(client: AuthenticatedClient, operation: "Operation") -> OperationUpdate:
     """Poll once, and report what the reply says: `get_operation` for async code.
 
     Args:
@@ -68,7 +68,7 @@ async def get_operation_async(client: AuthenticatedClient, operation: Operation)
 
 @show_options
 def watch_operation(
-    client: AuthenticatedClient, operation: Operation, **options: Unpack[WaitOptions]
+    client: AuthenticatedClient, operation: "Operation", **options: Unpack[WaitOptions]
 ) -> Iterator[OperationUpdate]:
     """Poll until the operation has ended: one update per poll, the last one terminal, be it a success or a failure.
 
@@ -95,7 +95,7 @@ def watch_operation(
 
 @show_options
 def watch_operation_async(
-    client: AuthenticatedClient, operation: Operation, **options: Unpack[WaitOptions]
+    client: AuthenticatedClient, operation: "Operation", **options: Unpack[WaitOptions]
 ) -> AsyncIterator[OperationUpdate]:
     """Poll until the operation has ended: `watch_operation` for async code, to be used with `async for`.
 
@@ -119,7 +119,7 @@ def watch_operation_async(
 @show_options
 def wait_for_operation(
     client: AuthenticatedClient,
-    operation: Operation,
+    operation: "Operation",
     *,
     on_update: Callable[[OperationUpdate], object] | None = None,
     **options: Unpack[WaitOptions],
@@ -159,7 +159,7 @@ def wait_for_operation(
 @show_options
 async def wait_for_operation_async(
     client: AuthenticatedClient,
-    operation: Operation,
+    operation: "Operation",
     *,
     on_update: Callable[[OperationUpdate], object] | None = None,
     **options: Unpack[WaitOptions],
@@ -189,7 +189,7 @@ async def wait_for_operation_async(
 
 
 def start_polling(
-    http: httpx.Client | httpx.AsyncClient, operation: Operation, **options: Unpack[WaitOptions]
+    http: httpx.Client | httpx.AsyncClient, operation: "Operation", **options: Unpack[WaitOptions]
 ) -> Polling:
     """A wait that begins now; the Retry-After of a register response comes first.
 
