@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import re
+import socket
 import subprocess
 import sys
 from importlib import import_module, metadata
@@ -137,3 +139,20 @@ def test_types_are_shipped(package: str) -> None:
     path = import_module(package).__file__
     assert path is not None
     assert (Path(path).parent / "py.typed").is_file()
+
+
+def test_a_service_out_of_reach_is_seen_without_configuration() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    code = f"""
+from maps_data_registry import *
+policy = PollingPolicy(retries=2, backoff=0, min_interval=0)
+with connect(base_url="http://127.0.0.1:{port}", credential=SubscriptionKey("any-key")) as client:
+    try:
+        wait_for_operation(client, "0522b4fe-0539-4c6c-ba70-e35ec865d8e2", policy=policy)
+    except ServiceUnreachable:
+        pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    [warning] = done.stderr.splitlines()
+    assert re.fullmatch(r"operation 0522b4fe\S+: no reply .*refused.*; retry 1 of 2 in 0\.0 s", warning)

@@ -36,6 +36,14 @@ def test_warnings_are_shown_anyway_and_the_rest_on_demand() -> None:
     assert sorted(said) == sorted([*faults, *faults, *details])
 
 
+def test_a_retry_is_said_by_the_state_of_its_operation_and_logged_on_demand() -> None:
+    for verbose, expected in ((False, []), (True, ["WARNING maps_data_registry: a retry"])):
+        said: list[str] = []
+        with logging_to(said.append, verbose=verbose, secrets=[]):
+            logging.getLogger("maps_data_registry").warning("a retry", extra={"transient_failure": 1})
+        assert said == expected
+
+
 def test_everything_is_as_before_afterwards() -> None:
     loggers = [logging.getLogger(name) for name in ("", "maps_data_registry", "httpx")]
     before = [(logger.level, list(logger.handlers)) for logger in loggers]

@@ -1,5 +1,6 @@
 """A reply of 429 or 503 speaks for the whole client: all of it is quiet for as long as that asks."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -108,3 +109,11 @@ def test_a_register_response_waits_for_both_its_own_retry_after_and_the_throttle
     service = Service(throttled_once(lambda number, poll: (number, poll) == (0, 0), after(0), retry_after="30"))
     many.outcomes(service, [name_of(0), started(1, "10"), started(2, "60")], policy=STEADY)
     assert service.polled[1:] in ([(30, 0), (30, 1), (60, 2)], [(30, 1), (30, 0), (60, 2)])
+
+
+def test_an_outage_is_a_few_warnings_for_all_of_them(many: Many, caplog: pytest.LogCaptureFixture) -> None:
+    service = Service(lambda _, poll: reply(code=500) if poll < 6 else reply("Completed"))
+    with caplog.at_level(logging.WARNING, "maps_data_registry"):
+        many.outcomes(service, names(200))
+    failures = [vars(record)["transient_failure"] for record in caplog.records]
+    assert failures == [1, *range(10, 100, 10), *range(100, 1000, 100), 1000]

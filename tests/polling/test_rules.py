@@ -31,7 +31,19 @@ from maps_data_registry.polling.decision import Polling
 from maps_data_registry.wire.guard import DEADLINE
 from maps_data_registry_client.models import LongRunningOperationResult
 from maps_data_registry_client.types import Response
-from tests.support import EPOCH, ID, LOCATION, Driver, VirtualClock, client_of, failed, reply, running, scripted
+from tests.support import (
+    BASE_URL,
+    EPOCH,
+    ID,
+    LOCATION,
+    Driver,
+    VirtualClock,
+    client_of,
+    failed,
+    reply,
+    running,
+    scripted,
+)
 
 OTHER = "11111111-2222-3333-4444-555555555555"
 STEADY = PollingPolicy(interval=5, growth=1, min_interval=0, jitter=0, backoff=1, retries=3)
@@ -237,6 +249,21 @@ def test_rule_5_the_backoff_is_bounded(drive: Driver, time: VirtualClock) -> Non
     )
     assert time.sleeps[:5] == [1, 2, 4, 5, 5]
     assert max(time.sleeps) == 5
+
+
+def test_rule_5_the_first_failure_of_a_wait_and_each_tenth_are_warnings(
+    drive: Driver, time: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused: list[httpx.Response | Exception] = [httpx.ConnectError("refused")] * 6
+    script = [*refused, running(retry_after="0"), *refused, reply("Completed")]
+    with caplog.at_level(logging.INFO, "maps_data_registry"):
+        drive.wait(script, policy=PollingPolicy(min_interval=2), clock=time.clock)
+    logged = [(each.levelname, each.getMessage()) for each in caplog.records if each.name == "maps_data_registry"]
+    assert len(logged) == 12
+    assert [message for level, message in logged if level == "WARNING"] == [
+        f"operation {ID}: no reply from {BASE_URL}:443: ConnectError: refused; retry 1 of 8 in 2.0 s",
+        f"operation {ID}: no reply from {BASE_URL}:443: ConnectError: refused; retry 4 of 8 in 2.0 s",
+    ]
 
 
 # Rule 6: the deadline.

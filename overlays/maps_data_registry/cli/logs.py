@@ -11,12 +11,15 @@ _IN_HEADERS = re.compile(r"(?i)\b(bearer|jwt-sas|subscription-key)(\W+)[^\s\"',]
 
 
 class _Masked(logging.Handler):
-    def __init__(self, say: Callable[[str], object], secrets: Sequence[str]) -> None:
+    def __init__(self, say: Callable[[str], object], secrets: Sequence[str], *, verbose: bool) -> None:
         super().__init__()
         self._say = say
         self._secrets = secrets
+        self._verbose = verbose
 
     def emit(self, record: logging.LogRecord) -> None:
+        if hasattr(record, "transient_failure") and not self._verbose:  # each operation's state says it
+            return
         line = _IN_HEADERS.sub(r"\1\2***", f"{record.levelname} {record.name}: {record.getMessage()}")  # no traceback
         for secret in self._secrets:
             line = line.replace(secret, "***")
@@ -26,7 +29,7 @@ class _Masked(logging.Handler):
 @contextlib.contextmanager
 def logging_to(say: Callable[[str], object], *, verbose: bool, secrets: Sequence[str]) -> Iterator[None]:
     """Hand every warning to *say*, and with *verbose* each request and each decision."""
-    handler = _Masked(say, secrets)
+    handler = _Masked(say, secrets, verbose=verbose)
     loggers = [logging.getLogger(name) for name in ("maps_data_registry", "httpx")]
     before = [logger.level for logger in loggers]
     logging.getLogger().addHandler(handler)

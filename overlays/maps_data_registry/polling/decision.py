@@ -17,6 +17,7 @@
 """
 
 import logging
+from itertools import count
 from typing import TypeVar
 
 import httpx
@@ -75,6 +76,8 @@ class Polling:
         self._failures = 0  # in a row
         self._problem: DataRegistryError | None = None  # the last of them
         self._warned = False
+        self.transient_failures = count(1)
+        """Their numbers in this wait; those of many operations share one count."""
         self.deadline = self._start + timeout_seconds(policy.timeout if timeout is DEFAULT else timeout)
         """When the wait must be over, on the clock's monotonic scale."""
         self.due = now + (after.wait or 0.0)
@@ -152,7 +155,10 @@ class Polling:
         asked = error.retry_after if isinstance(error, ServiceError) else None
         wait = max(self._jittered(asked) if asked else backoff, self.policy.min_interval)
         self._failures += 1
-        _log.info("operation %s: retrying in %.1f s after %s", self.operation_id, wait, error.args[0])
+        number = next(self.transient_failures)
+        level = logging.WARNING if _is_notable(number) else logging.INFO
+        values = self.operation_id, error.args[0], self._failures, self.policy.retries, wait
+        _log.log(level, "operation %s: %s; retry %d of %d in %.1f s", *values, extra={"transient_failure": number})
         return self.update(asked, wait, error)
 
     def _next_wait(self, asked: float | None) -> float:
@@ -183,6 +189,11 @@ class Polling:
 
     def _with_progress(self, error: E) -> E:
         return error.with_progress(self.operation_id, self.last, self.polls, self.clock.monotonic() - self._start)
+
+
+def _is_notable(number: int) -> bool:
+    """Whether a failure is worth a warning: the first, each tenth, from 100 on each hundredth, and so on."""
+    return number == 1 or number % 10 ** max(len(str(number)) - 1, 1) == 0
 
 
 def _is_transient(error: DataRegistryError) -> bool:

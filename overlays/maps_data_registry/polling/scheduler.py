@@ -14,6 +14,7 @@ import inspect
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from itertools import count
 from typing import Unpack
 
 import anyio
@@ -88,6 +89,7 @@ class Scheduler:
         self._held = anyio.Semaphore(MAX_PENDING)
         self._may_read = anyio.Semaphore(0)
         self._throttled_until = -math.inf
+        self._transient_failures = count(1)
         self._outcomes = deque[Outcome]()
         self._available = anyio.Semaphore(0)  # one for each outcome, and one for the end
         self._scope = anyio.CancelScope()
@@ -163,6 +165,7 @@ class Scheduler:
         except DataRegistryError as error:
             self._hand_out(Outcome(operation, None, error=error.with_traceback(None)))
             return
+        polling.transient_failures = self._transient_failures
         is_due = polling.due <= self._clock.monotonic()
         self._put(Wait(operation, polling, holds_reader=is_due))
         if self._workers < self._concurrency:
