@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -325,9 +326,23 @@ def test_verbose_tells_of_requests_without_secrets(emulator: Namespace, run: Run
     done = run("wait", *at(emulator), "--verbose", operation.id)
     assert done.code == 0
     assert "INFO httpx: HTTP Request: GET " in done.err
-    assert "INFO maps_data_registry: operation " in done.err
-    quiet = run("wait", *at(emulator), operation.id)
-    assert "INFO" not in quiet.err
+    assert "WARNING maps_data_registry: operation " in done.err
+    again = emulator.start_operation("throttled retry_after=0 polls=0")
+    quiet = run("wait", *at(emulator), again.id)
+    assert not {"INFO", "WARNING"} & set(quiet.err.split())
+    assert quiet.err.count("HTTP 429") == 1
+
+
+@pytest.mark.parametrize("width", ["40", "80", "200"])
+@pytest.mark.parametrize("command", [(), ("status",), ("wait",), ("emulator",), ("emulator", "start")])
+def test_help_speaks_a_shell_users_language(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    shown = run(*command, "--help").out
+    assert not re.search(r"[<>{]|\(1h\)|list\[|range|an\.\.\.", shown.replace("{SCENARIO}...", ""))
+    expected = {("wait",): ("[OPERATION]...", "1h]"), ("emulator",): ("--host HOST", "--port PORT")}
+    assert all(words in shown for words in expected.get(command, ()))
 
 
 @posix

@@ -95,6 +95,13 @@ def test_forty_columns_are_enough(time: VirtualClock) -> None:
     ]
 
 
+def test_in_thirty_columns_every_header_is_whole(time: VirtualClock) -> None:
+    [name] = operations(1)
+    shown, _ = display([name], time, width=30)
+    shown.poll(update(name, status="Waiting for its turn", wait=3599.0))
+    assert drawn(shown)[:2] == ["operation status         next", "00000000… Waiting for… 3599 s"]
+
+
 @pytest.mark.parametrize("width", [50, 60, 79, 80, 200])
 def test_the_width_is_respected(time: VirtualClock, width: int) -> None:
     names = operations(2)

@@ -44,6 +44,13 @@ def test_a_retry_is_said_by_the_state_of_its_operation_and_logged_on_demand() ->
         assert said == expected
 
 
+def test_azure_identity_says_it_in_the_outcome() -> None:
+    said: list[str] = []
+    with logging_to(said.append, verbose=False, secrets=[]):
+        logging.getLogger("azure.identity._credentials.chained").warning("nobody is logged in")
+    assert said == []
+
+
 def test_everything_is_as_before_afterwards() -> None:
     loggers = [logging.getLogger(name) for name in ("", "maps_data_registry", "httpx")]
     before = [(logger.level, list(logger.handlers)) for logger in loggers]

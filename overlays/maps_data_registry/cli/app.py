@@ -19,6 +19,8 @@ from .streams import STANDARD_OUTPUT, OutputClosed, discard_output, prepare, wri
 
 ABOUT = "Know when an Azure Maps data register or replace operation is done, or why it failed."
 
+OPERATION = "OPERATION is an operation id or an Operation-Location URL; - stands for those in standard input."
+
 DETAILS = """The credential comes from the environment (AZURE_MAPS_SUBSCRIPTION_KEY, AZURE_MAPS_SAS_TOKEN, or
 AZURE_MAPS_CLIENT_ID with the default chain of azure-identity) or from a file. No option takes it, since ps shows
 options to everybody.
@@ -73,9 +75,10 @@ def _command(function: Callable[..., int]) -> None:
         options = Options(**{name: values.pop(name) for name in shared})
         raise SystemExit(function(options, **values))
 
-    run.__doc__ = function.__doc__
+    summary = f"{function.__doc__}"
+    run.__doc__ = f"{summary}\n\n{OPERATION}"
     run.__signature__ = inspect.Signature([*shared.values(), *own])  # type: ignore[attr-defined]
-    app.command(function.__name__, epilog=DETAILS)(run)
+    app.command(function.__name__, epilog=DETAILS, short_help=summary)(run)
 
 
 @_command
@@ -96,8 +99,8 @@ def wait(
         parsed_option(
             parse_timeout,
             "DURATION|none",
-            show_default="1h",
-            help="Time limit per operation, counted from when it is read: 90s, 10m, 2h, 1h30m or seconds.",
+            help="Time limit per operation, counted from when it is read: 90s, 10m, 2h, 1h30m or seconds.  "
+            "[default: 1h]",
         ),
     ] = None,
     interval: Annotated[
@@ -105,8 +108,7 @@ def wait(
         parsed_option(
             parse_duration,
             "DURATION",
-            show_default="5s",
-            help="Time between two polls of an operation, where the service sends no Retry-After.",
+            help="Time between two polls of an operation, where the service sends no Retry-After.  [default: 5s]",
         ),
     ] = None,
     concurrency: Annotated[
@@ -144,7 +146,7 @@ def wait(
     ).run(how_to_resume)
 
 
-app.add_typer(emulator_command.app, name="emulator")
+app.add_typer(emulator_command.app, name="emulator", short_help=emulator_command.ABOUT)
 
 
 def _command_line(ctx: typer.Context, left_out: set[str], operations: Sequence[str]) -> str:

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import is_given
+from .options import is_given, parse_port, parsed_option
 from .streams import OutputClosed, write_note, write_result
 
 SCENARIO = 'a name and its options, such as "fails polls=3 retry_after=2"; ? lists them all.'
+
+ABOUT = "Run a stand-in for the service, or start an operation on one that runs."
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -17,9 +19,11 @@ app = typer.Typer(rich_markup_mode=None)
 @app.callback(invoke_without_command=True)
 def run(
     ctx: typer.Context,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
-    scenario: Annotated[str, typer.Option(help=f"Default scenario of operations: {SCENARIO}")] = "completes",
+    host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, parsed_option(parse_port, "PORT", help="Port to listen on; 0 takes a free one.")] = 0,
+    scenario: Annotated[
+        str, typer.Option(metavar="SCENARIO", help=f"Default scenario of operations: {SCENARIO}")
+    ] = "completes",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the URL and nothing else.")] = False,
 ) -> int:
     """Run a stand-in for the service until Ctrl+C, or start an operation on one that runs.
@@ -35,14 +39,17 @@ def run(
     return 0
 
 
-@app.command()
+@app.command(short_help="Start an operation and print its Operation-Location.")
 def start(
-    scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help=f"What happens: {SCENARIO}")],
+    scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO", hidden=True)],
     url: Annotated[
         str | None, typer.Option("--url", metavar="URL", help="URL of the emulator, as it prints it.")
     ] = None,
 ) -> int:
-    """Start an operation and print its Operation-Location."""
+    """Start an operation and print its Operation-Location.
+
+    SCENARIO says what happens: a name and its options, such as "fails polls=3 retry_after=2"; ? lists them all.
+    """
     from .inputs import UsageError
 
     if scenario == ["?"]:

@@ -26,7 +26,8 @@ from .streams import is_terminal, write_result
 _REFRESH = 0.25  # seconds
 _AROUND = 4  # lines that are no rows: heading, totals in two lines, one to spare
 _MOST = {"COLUMNS": 500, "LINES": 200}  # each cell is drawn, whatever the environment says
-_WIDEST, _WIDE, _MEDIUM = 96, 80, 56  # columns from which on there is room for a bar, the whole id, the polls
+_WIDEST, _WIDE, _MEDIUM = 96, 80, 56  # columns from which on there is room for a bar, the whole id, the polls,
+_NARROW = 40  # and for the time elapsed
 _ID, _SHORT, _STATUS, _BAR = 36, 9, 16, 20  # columns
 _ROW = 84  # columns of a row without its status
 _STYLES = {
@@ -168,10 +169,12 @@ class LiveTable(Output):
 
     def _table(self, names: Iterable[str]) -> Table:
         width = self._console.width
-        columns = ["polls"] * (width >= _MEDIUM) + ["elapsed", "next"] + [""] * (width >= _WIDEST)
+        status = _STATUS if width >= _NARROW else _STATUS - 4
+        columns = ["polls"] * (width >= _MEDIUM) + ["elapsed"] * (width >= _NARROW)
+        columns += ["next"] + [""] * (width >= _WIDEST)
         table = Table(box=None, pad_edge=False, padding=(0, 2 if width >= _MEDIUM else 1, 0, 0), header_style="dim")
         table.add_column("operation", no_wrap=True, min_width=_ID if width >= _WIDE else _SHORT)
-        table.add_column("status", no_wrap=True, min_width=_STATUS, max_width=max(_STATUS, width - _ROW))
+        table.add_column("status", no_wrap=True, min_width=status, max_width=max(status, width - _ROW))
         for column in columns:
             table.add_column(column, justify="right", no_wrap=bool(column), max_width=None if column else _BAR)
         for name in names:

@@ -18,7 +18,8 @@ class _Masked(logging.Handler):
         self._verbose = verbose
 
     def emit(self, record: logging.LogRecord) -> None:
-        if hasattr(record, "transient_failure") and not self._verbose:  # each operation's state says it
+        said_anyway = hasattr(record, "transient_failure") or record.name.startswith("azure.identity")
+        if said_anyway and not self._verbose:
             return
         line = _IN_HEADERS.sub(r"\1\2***", f"{record.levelname} {record.name}: {record.getMessage()}")  # no traceback
         for secret in self._secrets:

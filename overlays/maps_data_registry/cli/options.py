@@ -46,7 +46,7 @@ class Options(NamedTuple):
 
     operations: Annotated[
         list[str] | None,
-        typer.Argument(help="Operation ids, Operation-Location URLs, or - to read them from standard input."),
+        typer.Argument(metavar="OPERATION", hidden=True),  # a list of arguments would show its Python type
     ] = None
     from_file: Annotated[
         Path | None,
@@ -114,4 +114,15 @@ def parse_positive(text: str) -> int:
     """
     if not re.fullmatch("0*[1-9][0-9]{,8}", str(text)):
         raise ValueError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def parse_port(text: str) -> int:
+    """The number of a TCP port, or 0.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if not re.fullmatch("[0-9]{1,5}", str(text)) or int(text) > 65535:
+        raise ValueError(f"{text!r} is not a port, which is a number from 0 to 65535")
     return int(text)
