@@ -2,12 +2,18 @@
 
 from typing import TypeVar
 
+from maps_data_registry_client.models import LongRunningOperationResult
 from maps_data_registry_client.types import Unset
 
 T = TypeVar("T")
 
 MAX_TEXT = 300
 """Characters of one text from the wire that are shown."""
+
+
+def as_on_the_wire(result: LongRunningOperationResult | None) -> str:
+    """A repr without the members that are absent."""
+    return repr(result and result.to_dict())
 
 
 def one_line(text: str) -> str:

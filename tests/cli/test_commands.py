@@ -341,7 +341,10 @@ def test_help_speaks_a_shell_users_language(
     monkeypatch.setenv("COLUMNS", width)
     shown = run(*command, "--help").out
     assert not re.search(r"[<>{]|\(1h\)|list\[|range|an\.\.\.", shown.replace("{SCENARIO}...", ""))
-    expected = {("wait",): ("[OPERATION]...", "1h]"), ("emulator",): ("--host HOST", "--port PORT")}
+    expected: dict[tuple[str, ...], tuple[str, str]] = {
+        ("wait",): ("[OPERATION]...", "1h]"),
+        ("emulator",): ("--host HOST", "--port PORT"),
+    }
     assert all(words in shown for words in expected.get(command, ()))
 
 

@@ -21,6 +21,7 @@ from maps_data_registry import (
     OperationNotFound,
     OperationTimeout,
     OperationUpdate,
+    Outcome,
     PollingPolicy,
     ServiceError,
     ServiceUnreachable,
@@ -621,7 +622,10 @@ def test_values_show_what_differs_from_the_default() -> None:
     assert repr(PollingPolicy()) == "PollingPolicy()"
     assert repr(PollingPolicy(interval=7, timeout=None)) == "PollingPolicy(interval=7, timeout=None)"
     assert repr(Clock()) == "Clock()"
-    assert "Unset" not in repr(OperationUpdate(operation_id=ID, result=LongRunningOperationResult(id=ID)))
+    result = LongRunningOperationResult(id=ID, status="Failed")
+    for shown in (OperationUpdate(operation_id=ID, result=result), Outcome(ID, ID, result)):
+        assert f"result={{'id': '{ID}', 'status': 'Failed'}}" in repr(shown)
+    assert repr(OperationFailed(result)) == "OperationFailed('Failed: the service gave no reason')"
 
 
 def test_the_default_timeout_shows_as_its_name() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from attrs import Attribute, field, fields, frozen
 
 from maps_data_registry.errors import DataRegistryError
+from maps_data_registry.text import as_on_the_wire
 from maps_data_registry_client.models import LongRunningOperationResult
 
 
@@ -204,5 +205,5 @@ class OperationUpdate:
     wait: float | None = None
     polls: int = 0
     elapsed: float = 0.0
-    result: LongRunningOperationResult | None = field(default=None, repr=lambda found: repr(found and found.to_dict()))
+    result: LongRunningOperationResult | None = field(default=None, repr=as_on_the_wire)
     problem: DataRegistryError | None = None

@@ -19,9 +19,10 @@ from typing import Unpack
 
 import anyio
 import httpx
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from maps_data_registry.errors import DataRegistryError, OperationFailed, OperationTimeout, ServiceError
+from maps_data_registry.text import as_on_the_wire
 from maps_data_registry_client.models import LongRunningOperationResult
 
 from .decision import Polling
@@ -51,7 +52,7 @@ class Outcome:
 
     operation: Operation
     operation_id: str | None
-    result: LongRunningOperationResult | None = None
+    result: LongRunningOperationResult | None = field(default=None, repr=as_on_the_wire)
     error: DataRegistryError | None = None
 
 
