@@ -4,7 +4,8 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -116,6 +117,13 @@ def first_only(number: int, _: int) -> httpx.Response:
     return reply("Completed") if number == 0 else running(retry_after="1")
 
 
+def tasks_alive() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return trio.lowlevel.current_statistics().tasks_living
+
+
 def run_virtually(library: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run async code on virtual time that begins at 0."""
     if library == "trio":
@@ -123,6 +131,20 @@ def run_virtually(library: str, main: Callable[[], Coroutine[Any, Any, None]]) -
     else:
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             runner.run(main())
+
+
+@contextmanager
+def virtual_loops() -> Iterator[list[VirtualLoop]]:
+    """The private event loops of `wait_for_operations` run on virtual time; yields those made so far."""
+    loops: list[VirtualLoop] = []
+
+    def new_loop() -> VirtualLoop:
+        loops.append(VirtualLoop())
+        return loops[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", new_loop)
+        yield loops
 
 
 @define
@@ -144,14 +166,7 @@ class Many:
         options = {"clock": virtual_clock(), "policy": EAGER, **options}
         ended: list[Outcome] = []
         if self.library == "sync":
-            loops: list[VirtualLoop] = []
-
-            def new_loop() -> VirtualLoop:
-                loops.append(VirtualLoop())
-                return loops[-1]
-
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(asyncio, "new_event_loop", new_loop)
+            with virtual_loops() as loops:
                 try:
                     with wait_for_operations(client, operations, **options) as outcomes:
                         ended.extend(itertools.islice(outcomes, count))

@@ -12,7 +12,6 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-import trio
 
 from maps_data_registry import (
     OperationUpdate,
@@ -28,19 +27,12 @@ from tests.support import ID, KEY, client_of
 from tests.wire.server import GOOD, Answer, Peer, Stop, sends, serve, silent
 
 from .conftest import Run
-from .support import Service, first_only, names, virtual_clock
+from .support import Service, first_only, names, tasks_alive, virtual_clock
 
 
 def outcomes_of(service: Service) -> AsyncOutcomes:
     """One that has ended, and many that never will."""
     return wait_for_operations_async(service.client, names(50), concurrency=8, clock=virtual_clock())
-
-
-def tasks_alive() -> int:
-    try:
-        return len(asyncio.all_tasks())
-    except RuntimeError:
-        return trio.lowlevel.current_statistics().tasks_living
 
 
 async def leave_by_break(service: Service) -> None:
