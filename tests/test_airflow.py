@@ -21,7 +21,8 @@ from maps_data_registry.emulator import Emulator
 
 pytest.importorskip("airflow.sdk")
 
-from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, TaskDeferred
 from airflow.sdk.serde import deserialize, serialize
 
 from maps_data_registry.airflow import (
@@ -225,6 +226,65 @@ def test_a_wrong_secret_is_an_end_too(emulator: Emulator, monkeypatch: pytest.Mo
     event = fire(restored(trigger))
     assert (event["result"]["status"], event["polls"]) == ("Running", 1)
     assert "white space" in event["problem"][0]
+
+
+@pytest.mark.parametrize(
+    ("passwords", "problem", "polls"),
+    [
+        (["old", KEY], "none", 6),
+        (["old", "old"], "HTTP 401 Unauthorized", 2),
+        (["old", "older"], "HTTP 401 Unauthorized", 3),
+        (["old", None], "the connection cannot be read", 2),
+        ([None], "the connection cannot be read", 1),
+    ],
+    ids=["rotated", "unchanged", "changed to another that is refused", "deleted later", "deleted"],
+)
+def test_a_401_reads_the_connection_again_once(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, passwords: list[str | None], problem: str, polls: int
+) -> None:
+    operation = emulator.start_operation("completes polls=4 retry_after=0")
+    trigger = restored(defer(wait_for(operation.id, policy={"min_interval": 0})).trigger)
+    left = read_in_turn(monkeypatch, passwords)
+    event = fire(trigger)
+    assert left == []
+    assert (event["problem"] or ["none"])[0].startswith(problem)
+    assert (event["status"], event["polls"]) == ("Completed" if problem == "none" else "Running", polls)
+
+
+def test_each_rotation_is_followed(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = emulator.start_operation("completes polls=3 retry_after=0")
+    trigger = restored(defer(wait_for(operation.id, policy={"min_interval": 0})).trigger)
+    keys = [f"{KEY}-{number}" for number in range(4)]
+    left = read_in_turn(monkeypatch, list(keys))
+    emulator.credentials = emulator_keys = [keys[0]]
+
+    def rotate(line: str, *_: object) -> None:
+        emulator_keys[:] = [keys[min(operation.polls - 1, 3)]]
+
+    monkeypatch.setattr(DataRegistryOperationTrigger, "log", type("Log", (), {"info": staticmethod(rotate)})())
+    event = fire(trigger)
+    assert (event["status"], event["polls"], left) == ("Completed", 6, [keys[3]])
+
+
+def test_a_403_reads_nothing_again(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    trigger = defer(wait_for(emulator.start_operation("completes polls=1 retry_after=0").id)).trigger
+    forbidden = emulator.start_operation("forbidden retry_after=0").id
+    left = read_in_turn(monkeypatch, [KEY, "new"])
+    event = fire(restored(trigger, operation_id=forbidden))
+    assert event["problem"][0].startswith("HTTP 403")
+    assert left == ["new"]
+
+
+def read_in_turn(monkeypatch: pytest.MonkeyPatch, passwords: list[str | None]) -> list[str | None]:
+    """Let each reading of the connection find the next password, or no connection."""
+
+    async def read(conn_id: str) -> Connection:
+        if (password := passwords.pop(0)) is None:
+            raise AirflowNotFoundException(f"The conn_id `{conn_id}` isn't defined")
+        return Connection(conn_id=conn_id, conn_type="maps_data_registry", password=password)
+
+    monkeypatch.setattr(DataRegistryHook, "aget_connection", read)
+    return passwords
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ _clients: dict[object, _Shared] = {}
 @contextlib.asynccontextmanager
 async def shared_client(connection: Any, endpoint: str) -> AsyncIterator[AuthenticatedClient]:
     """The one client of all triggers here with the same connection: thousands share a few sockets and a token."""
-    key = (endpoint, connection.login, connection.password, connection.extra)
+    key = (endpoint, *secret_of(connection))
     if key not in _clients:
         _clients[key] = _Shared(connect(base_url=endpoint, credential=_credential(connection)))
     shared = _clients[key]
@@ -80,6 +80,11 @@ async def shared_client(connection: Any, endpoint: str) -> AsyncIterator[Authent
         if not shared.users:
             del _clients[key]
             await shared.client.get_async_httpx_client().aclose()
+
+
+def secret_of(connection: Any) -> tuple[object, ...]:
+    """What of a connection makes its credential, to compare."""
+    return connection.login, connection.password, connection.extra
 
 
 def _credential(connection: Any) -> EntraToken | SasToken | SubscriptionKey:

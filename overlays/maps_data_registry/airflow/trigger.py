@@ -5,13 +5,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import attrs
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from maps_data_registry import DataRegistryError, OperationUpdate, PollingPolicy, watch_operation_async
+from maps_data_registry import (
+    AuthenticationFailed,
+    DataRegistryError,
+    OperationUpdate,
+    PollingPolicy,
+    watch_operation_async,
+)
 from maps_data_registry.text import one_line
 from maps_data_registry_client.models import LongRunningOperationResult
 
-from .hook import DataRegistryHook, shared_client
+from .hook import DataRegistryHook, secret_of, shared_client
 
 
 @attrs.define(slots=False, eq=False, repr=False, kw_only=True)
@@ -50,19 +57,56 @@ class DataRegistryOperationTrigger(BaseTrigger):
         yield TriggerEvent(await self._wait())
 
     async def _wait(self) -> dict[str, Any]:
-        connection = await DataRegistryHook.aget_connection(self.conn_id)
-        after = update = self._so_far(time.time())
-        timeout = None if self.deadline is None else self.deadline - self.started
-        policy = PollingPolicy(**self.policy)
+        start = after = self._so_far(time.time())
         try:
-            async with shared_client(connection, self.endpoint) as client:
-                polls = watch_operation_async(client, self.operation_id, timeout=timeout, policy=policy, after=after)
-                async for update in polls:
-                    self.log.info(log_line(update))
+            connection = await self._connection()
+            while True:
+                try:
+                    last = await self._poll(connection, after)
+                    return event_of(self.operation_id, last.polls, last.result)
+                except AuthenticationFailed as refused:
+                    if after is not start and refused.last is after.result:  # no reply since the last time
+                        raise
+                    after = self._after(refused)
+                    connection = await self._changed_connection(connection, refused)
         except DataRegistryError as error:
             # Without polls of its own, the error came before the first poll here.
             return event_of(self.operation_id, error.polls or after.polls, error.last or after.result, error)
-        return event_of(self.operation_id, update.polls, update.result)
+
+    async def _poll(self, connection: Any, after: OperationUpdate) -> OperationUpdate:
+        update = after
+        timeout = None if self.deadline is None else self.deadline - self.started
+        policy = PollingPolicy(**self.policy)
+        async with shared_client(connection, self.endpoint) as client:
+            polls = watch_operation_async(client, self.operation_id, timeout=timeout, policy=policy, after=after)
+            async for update in polls:
+                self.log.info(log_line(update))
+        return update
+
+    async def _connection(self) -> Any:
+        try:
+            return await DataRegistryHook.aget_connection(self.conn_id)
+        except AirflowNotFoundException as missing:
+            error = DataRegistryError(f"the connection cannot be read: {missing}")
+            error.advice = "add the connection, then clear the task"
+            raise error from None
+
+    async def _changed_connection(self, known: Any, refused: AuthenticationFailed) -> Any:
+        # Keys are rotated by giving the connection the other one: what was read before is refused from then on.
+        connection = await self._connection() if refused.status_code == 401 else known
+        if secret_of(connection) == secret_of(known):
+            raise refused
+        self.log.info("poll %d: HTTP 401, next with the connection's new credential", refused.polls)
+        return connection
+
+    def _after(self, refused: AuthenticationFailed) -> OperationUpdate:
+        return OperationUpdate(
+            operation_id=self.operation_id,
+            wait=max(refused.retry_after or 0.0, PollingPolicy(**self.policy).min_interval),
+            polls=refused.polls,
+            elapsed=time.time() - self.started,
+            result=refused.last,
+        )
 
     def _so_far(self, now: float) -> OperationUpdate:
         # Past the due time, another triggerer may have polled before it died: the whole pause is left once more.
