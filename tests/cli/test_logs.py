@@ -1,5 +1,6 @@
 import logging
 
+import httpx
 import pytest
 
 from maps_data_registry.cli.logs import logging_to
@@ -28,11 +29,11 @@ def test_warnings_are_shown_anyway_and_the_rest_on_demand() -> None:
     said: list[str] = []
     for verbose in (False, True):
         with logging_to(said.append, verbose=verbose, secrets=[]):
-            for name in ("maps_data_registry", "httpx", "another"):
+            for name in ("maps_data_registry", httpx.__name__, "another"):
                 logging.getLogger(name).info("a detail")
                 logging.getLogger(name).warning("a fault")
-    faults = [f"WARNING {name}: a fault" for name in ("maps_data_registry", "httpx", "another")]
-    details = [f"INFO {name}: a detail" for name in ("maps_data_registry", "httpx")]
+    faults = [f"WARNING {name}: a fault" for name in ("maps_data_registry", httpx.__name__, "another")]
+    details = [f"INFO {name}: a detail" for name in ("maps_data_registry", httpx.__name__)]
     assert sorted(said) == sorted([*faults, *faults, *details])
 
 
@@ -52,7 +53,7 @@ def test_azure_identity_says_it_in_the_outcome() -> None:
 
 
 def test_everything_is_as_before_afterwards() -> None:
-    loggers = [logging.getLogger(name) for name in ("", "maps_data_registry", "httpx")]
+    loggers = [logging.getLogger(name) for name in ("", "maps_data_registry", httpx.__name__)]
     before = [(logger.level, list(logger.handlers)) for logger in loggers]
     with pytest.raises(ZeroDivisionError), logging_to(lambda _: None, verbose=True, secrets=[]):
         _ = 1 / 0

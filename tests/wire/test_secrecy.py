@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import anyio
 import anyio.lowlevel
+import httpcore
 import httpx
 import pytest
 from hypothesis import given
@@ -258,7 +259,7 @@ def test_the_command_shows_it_nowhere(
     from maps_data_registry.cli import main
 
     secret, _ = CREDENTIALS["key"]
-    caplog.set_level(logging.DEBUG, logger="httpcore")
+    caplog.set_level(logging.DEBUG, logger=httpcore.__name__)
     interrupt = signal.getsignal(signal.SIGINT)
     for variable in ("AZURE_MAPS_SAS_TOKEN", "AZURE_MAPS_CLIENT_ID"):
         monkeypatch.delenv(variable, raising=False)

@@ -5,6 +5,8 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+import httpx
+
 from maps_data_registry.text import one_line
 
 _IN_HEADERS = re.compile(r"(?i)\b(bearer|jwt-sas|subscription-key)(\W+)[^\s\"',]+")
@@ -31,7 +33,7 @@ class _Masked(logging.Handler):
 def logging_to(say: Callable[[str], object], *, verbose: bool, secrets: Sequence[str]) -> Iterator[None]:
     """Hand every warning to *say*, and with *verbose* each request and each decision."""
     handler = _Masked(say, secrets, verbose=verbose)
-    loggers = [logging.getLogger(name) for name in ("maps_data_registry", "httpx")]
+    loggers = [logging.getLogger(name) for name in ("maps_data_registry", httpx.__name__)]
     before = [logger.level for logger in loggers]
     logging.getLogger().addHandler(handler)
     try:

@@ -37,9 +37,17 @@ def is_loopback(host: str) -> bool:
 def has_host(url: httpx.URL) -> bool:
     """Whether a URL names a host and a port that could be: httpx takes more."""
     try:
-        return _HOST.fullmatch(url.host) is not None and 0 <= (url.port or 0) < 2**16
+        is_name = _HOST.fullmatch(url.host) and all(map(_is_label, url.raw_host.split(b".")))
+        return bool(is_name) and 0 <= (url.port or 0) < 2**16
     except UnicodeError:  # of a host in Punycode that is none
         return False
+
+
+def _is_label(label: bytes) -> bool:
+    if not label.startswith(b"xn--"):
+        return True
+    decoded = label[4:].decode("punycode")
+    return decoded != "" and decoded.isprintable()
 
 
 def endpoint(geography: str | None, base_url: str | None) -> httpx.URL:
