@@ -1,11 +1,11 @@
 """What a poll costs, measured beside its peers: one command, one run.
 
-Each figure comes from a process of its own against the same stub server (bench_server.py). The peers of a case take
+Each figure comes from a process of its own against the same stub server (benchmark.server). The peers of a case take
 turns, round by round; figures are medians over the rounds, ratios are medians of each round's ratio.
 
     .venv/bin/python scripts/bench.py --write     after scripts/setup, on a machine that does nothing else; 15 minutes
 
-writes scripts/bench.md and scripts/bench.svg, and prints the lines for the README.
+writes results.md and results.svg in scripts/benchmark/, and prints the lines for the README.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from bench_report import (
+from benchmark.report import (
     AZURE,
     AZURE_ASYNC,
     GENERATED,
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--only", metavar="CASE", choices=CASES, help=f"one of {', '.join(CASES)}")
     parser.add_argument("--save", type=Path, metavar="FILE", help="keep the figures of each round, as JSON")
     parser.add_argument("--load", type=Path, metavar="FILE", help="report figures that were kept, and measure nothing")
-    parser.add_argument("--write", action="store_true", help="write scripts/bench.md and scripts/bench.svg")
+    parser.add_argument("--write", action="store_true", help="write results.md and results.svg in scripts/benchmark/")
     options = parser.parse_args()
     if options.write and (options.quick or options.only):
         parser.error("--write needs the figures of a whole run")
@@ -89,8 +89,8 @@ def main() -> None:
     if not options.write:
         print(report(run))
         return
-    (SCRIPTS / "bench.md").write_text(report(run), encoding="utf-8")
-    (SCRIPTS / "bench.svg").write_text(picture(run), encoding="utf-8")
+    (SCRIPTS / "benchmark" / "results.md").write_text(report(run), encoding="utf-8")
+    (SCRIPTS / "benchmark" / "results.svg").write_text(picture(run), encoding="utf-8")
     print("\n".join(summary(run)))
 
 
@@ -122,7 +122,9 @@ def in_turns(case: Case, run: Measure, *, quick: bool) -> dict[str, list[Figures
 
 @contextmanager
 def server() -> Iterator[str]:
-    with subprocess.Popen([sys.executable, SCRIPTS / "bench_server.py"], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmark.server"], cwd=SCRIPTS, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None  # noqa: S101  # for the type checker
             yield process.stdout.readline().strip()
@@ -131,12 +133,12 @@ def server() -> Iterator[str]:
 
 
 def polls(case: str, url: str, size: int, peers: Sequence[str]) -> Iterator[Figures]:
-    """The figures of bench_cases.py."""
-    return child(SCRIPTS / "bench_cases.py", case, url, str(size), *peers)
+    """The figures of benchmark.cases."""
+    return child("-m", "benchmark.cases", case, url, str(size), *peers)
 
 
 def child(*argv: str | Path) -> Iterator[Figures]:
-    done = subprocess.run([sys.executable, *argv], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([sys.executable, *argv], cwd=SCRIPTS, stdout=subprocess.PIPE, text=True, check=True)
     return map(json.loads, done.stdout.splitlines())
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw scripts/wait.svg, the README's picture of `maps-data-registry wait`: a real run against the emulator.
+"""Draw scripts/pictures/wait.svg, the README's picture of `maps-data-registry wait`: a real run against the emulator.
 
 The ids are fixed, chance is a constant and the display's clock ticks once a second, so that two pictures differ only
 where the display does. Takes seven seconds.
@@ -21,7 +21,7 @@ from maps_data_registry.cli.live_table import LiveTable
 from maps_data_registry.cli.records import record_of
 from maps_data_registry.emulator import Emulator
 
-PICTURE = Path(__file__).with_name("wait.svg")
+PICTURE = Path(__file__).parent / "pictures" / "wait.svg"
 MOMENT = 6.5  # seconds after the start
 ERROR = {
     "code": "InvalidData",

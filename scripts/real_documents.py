@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import contract_diff
-from document import read, resolved
+from contract import diff
+from contract.document import read, resolved
 from regenerate import use_project_environment
 
 DOCUMENTS = [
@@ -36,12 +36,12 @@ def main() -> int:
             before, after = (fetch(f"{package}@{version}", name, Path(scratch)) for version in (old, new))
             began = time.process_time()
             documents = [resolved(document, document, path) for path in (before, after) for document in [read(path)]]
-            found = contract_diff.changes(*documents)
+            found = diff.changes(*documents)
             took = time.process_time() - began
             megabytes = " and ".join(f"{path.stat().st_size / 1e6:.1f}" for path in (before, after))
             breaking = sum(change.breaking for change in found)
             print(f"{package} {old} to {new}, {megabytes} MB: {len(found)} changes, {breaking} breaking, {took:.1f} s")
-            again, back = (contract_diff.changes(documents[1], other) for other in (documents[1], documents[0]))
+            again, back = (diff.changes(documents[1], other) for other in (documents[1], documents[0]))
             if again or len(back) != len(found) or took > MOST_SECONDS:
                 print(f"{len(again)} changes of nothing, {len(back)} changes back, {took:.1f} s", file=sys.stderr)
                 return 1

@@ -2,7 +2,7 @@
 """Turn spec/data-registry.yaml into the packages under generated/.
 
 The document is validated first. The pinned generators then render two packages into an empty folder,
-and `contract_facts` a third with the facts that neither of them writes. Each file gets a line that says
+and `contract.facts` a third with the facts that neither of them writes. Each file gets a line that says
 where it comes from, and the result replaces generated/ in one move. Nothing else decides a byte of the
 output: not the current directory, not the tools on PATH, not the settings of this project's linters,
 not what was there.
@@ -22,11 +22,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import completeness
-import contract_facts
-from document import ends_in_a_line, report
-from generators import HEADER, render, require_pinned
-from rules import load
+from contract import completeness, facts
+from contract.document import ends_in_a_line, report
+from contract.generators import HEADER, render, require_pinned
+from contract.rules import load
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = "maps_data_registry_contract"
@@ -68,7 +67,7 @@ def render_facts(document: dict[str, Any], target: Path) -> None:
     """Write the package with the document's facts."""
     package = target / CONTRACT
     package.mkdir(exist_ok=True)
-    (package / "__init__.py").write_text(HEADER + contract_facts.module(document), encoding="utf-8")
+    (package / "__init__.py").write_text(HEADER + facts.module(document), encoding="utf-8")
     (package / "py.typed").touch()
 
 

@@ -11,7 +11,7 @@ or generated/ is not what the document makes; 2 there is nothing to compare. A b
 item of CHANGELOG.md that is new since BASE, holds the word "breaking", and names in backticks what breaks
 or something around it.
 
-The OpenAPI side is compared by `contract_diff`: the mature tools (oasdiff, openapi-changes) are Go
+The OpenAPI side is compared by `contract.diff`: the mature tools (oasdiff, openapi-changes) are Go
 programs, and those on PyPI (api-schema-diff) name no rule for headers, security, enums or null.
 """
 
@@ -28,15 +28,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import contract_diff
-from commits import default_base, extract
-from contract_diff import Change
-from document import ends_in_a_line, plain, read, resolved
+from contract import diff
+from contract.commits import default_base, extract
+from contract.diff import Change
+from contract.document import ends_in_a_line, plain, read, resolved
+from contract.rules import load
 from regenerate import ROOT, Files, read_tree, use_project_environment
-from rules import load
 
 if TYPE_CHECKING:
-    from contract_parts import Name, Node
+    from contract.parts import Name, Node
 
 
 @ends_in_a_line
@@ -57,9 +57,9 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 def review(before: Path, after: Path, title: str) -> tuple[str, int]:
     """The report on two trees of this project, and the exit code."""
-    import python_diff
+    from contract import python_diff
 
-    contract = contract_diff.changes(contract_of(before, read), contract_of(after, load))
+    contract = diff.changes(contract_of(before, read), contract_of(after, load))
     python = python_diff.changes(before, after)
     entries = announcements(changelog(before), changelog(after))
     breaking = [[change for change in side if change.breaking] for side in (contract, python)]

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from bench import CASES
-from bench_report import AZURE, BARS, GENERATED, OURS, PROMISES, TABLES, Run, picture, report, summary
+from benchmark.report import AZURE, BARS, GENERATED, OURS, PROMISES, TABLES, Run, picture, report, summary
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 README = SCRIPTS.parent / "README.md"
@@ -123,6 +123,6 @@ def test_a_bar_that_would_leave_the_picture_is_cut() -> None:
 def test_the_readme_says_of_speed_what_was_measured() -> None:
     part = README.read_text(encoding="utf-8").partition("<!-- bench -->")[2].partition("<!-- /bench -->")[0]
     said = {line for line in part.splitlines() if line.startswith("- ")}
-    account = SCRIPTS / "bench.md"
+    account = SCRIPTS / "benchmark" / "results.md"
     measured = account.read_text(encoding="utf-8").splitlines() if account.exists() else []
     assert said == {line for line in measured if line.startswith("- ") and not line.startswith("- **")}

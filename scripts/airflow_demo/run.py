@@ -23,7 +23,7 @@ from pathlib import Path
 
 from maps_data_registry.emulator import EmulatedOperation, Emulator
 
-SCRIPTS = Path(__file__).resolve().parent
+DAGS = Path(__file__).resolve().with_name("dags")
 AIRFLOW = str(Path(sys.executable).parent / "airflow")
 # A fifth fails in the end; others meet throttling, a server that is down, a broken connection. None ends of itself.
 NAMES = ("fails", "throttled", "completes", "unavailable", "reset-before-headers")
@@ -121,7 +121,7 @@ def settings(home: Path, port: int, service: str) -> dict[str, str]:
         "API__HOST": "127.0.0.1",
         "API__PORT": str(port),
         "API_AUTH__JWT_SECRET": secrets.token_hex(32),
-        "CORE__DAGS_FOLDER": str(SCRIPTS / "airflow_dags"),
+        "CORE__DAGS_FOLDER": str(DAGS),
         "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__MAX_ACTIVE_TASKS_PER_DAG": str(len(SCENARIOS)),

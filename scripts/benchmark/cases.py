@@ -1,6 +1,6 @@
 """One case of the benchmark in a process of its own, whose CPU and memory are measured.
 
-`bench_cases.py CASE URL COUNT PEER...` prints a line of JSON for each peer.
+`python -m benchmark.cases CASE URL COUNT PEER...` prints a line of JSON for each peer.
 """
 
 import asyncio
@@ -18,9 +18,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bench_peers import ASYNC, HEADERS, OURS_ASYNC, PATH, SYNC, Poll, azure_policies, operation, ours, prompt, target
-
 import maps_data_registry as package
+from benchmark.peers import (
+    ASYNC,
+    HEADERS,
+    OURS_ASYNC,
+    PATH,
+    SYNC,
+    Poll,
+    azure_policies,
+    operation,
+    ours,
+    prompt,
+    target,
+)
 
 if TYPE_CHECKING:
     import httpx

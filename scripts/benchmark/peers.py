@@ -1,7 +1,7 @@
 """The peers of the benchmark: each polls the stub as its users would write it.
 
-A sync peer waits for an operation; an async one polls it once, and `bench_cases` writes the loop. Each imports what it
-needs and nothing else: what is loaded costs memory, and time in the garbage collector.
+A sync peer waits for an operation; an async one polls it once, and `cases` writes the loop. Each imports what it needs
+and nothing else: what is loaded costs memory, and time in the garbage collector.
 """
 
 import http.client

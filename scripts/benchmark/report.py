@@ -179,7 +179,7 @@ def report(run: Run) -> str:
     """The whole account in Markdown; of a run of some cases, what these say."""
     lines = [PREAMBLE.format(**run.machine)]
     if run.cases.keys() >= TABLES.keys():
-        lines += [*summary(run), "", "![CPU per poll by peer](bench.svg)", ""]
+        lines += [*summary(run), "", "![CPU per poll by peer](results.svg)", ""]
     lines += ["| promise | measured | target | |", "| --- | ---: | ---: | --- |"]
     lines += [promise.line(run) for promise in PROMISES if run.cases.keys() >= set(promise.cases)]
     for case in run.cases:

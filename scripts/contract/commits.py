@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from document import Broken
+from contract.document import Broken
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's name for no files at all
 

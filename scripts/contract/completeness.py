@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from document import METHODS, Fault, plain
-from generators import CLIENT, SCHEMAS
+from contract.document import METHODS, Fault, plain
+from contract.generators import CLIENT, SCHEMAS
 
 REMEDY = "the generator left it out, describe it in another way"
 

@@ -1,6 +1,6 @@
 """What changed between two OpenAPI documents, and whether it breaks those who use the generated client.
 
-Pure: two documents in, changes out. Each document is first taken down as flat facts (`contract_parts`), then the
+Pure: two documents in, changes out. Each document is first taken down as flat facts (`contract.parts`), then the
 facts are compared by a few rules.
 
 What breaks depends on the direction: a caller is hurt when a request must carry more or may carry
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from contract_parts import CLOSED, DOCUMENT, PATH, REQUEST, RESPONSE, VALUE, Contract, Name, Node
+from contract.parts import CLOSED, DOCUMENT, PATH, REQUEST, RESPONSE, VALUE, Contract, Name, Node
 
 WORDING = {"description", "summary", "title", "info", "example", "examples", "externalDocs", "deprecated", "$comment"}
 LOWER_IS_LOOSER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from document import METHODS, Broken
+from contract.document import METHODS, Broken
 
 PREAMBLE = '''\
 """What the contract says that is neither a call nor a model: version, hosts, paths, patterns, header names."""

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
-from document import Broken, Fault, Place, read, report
+from contract.document import Broken, Fault, Place, read, report
 
 CLIENT = "maps_data_registry_client"
 SCHEMAS = "maps_data_registry_schemas"
@@ -27,12 +27,14 @@ def require_pinned(root: Path, environment: Path = ENVIRONMENT) -> None:
         Broken: with the command that helps.
     """
     pins = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["generators"]
-    locked = (root / "scripts" / "generators.lock").read_text(encoding="utf-8")
+    locked = (root / "scripts" / "locks" / "generators.lock").read_text(encoding="utf-8")
     folders = [str(folder) for folder in environment.glob("lib/python3*/site-packages")]
     for pin in pins:
         name, _, wanted = pin.partition("==")
         if not re.search(rf"^{re.escape(name)}=={re.escape(wanted)}\s", locked, re.MULTILINE):
-            raise Broken(f"{pin} of pyproject.toml is not in scripts/generators.lock: run scripts/lock, scripts/setup")
+            raise Broken(
+                f"{pin} of pyproject.toml is not in scripts/locks/generators.lock: run scripts/lock, scripts/setup"
+            )
         found = next((each.version for each in metadata.distributions(name=name, path=folders)), "nothing")
         if found != wanted:
             raise Broken(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from document import METHODS, Place
+from contract.document import METHODS, Place
 
 Object = tuple[Place, dict[str, Any], str]
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from document import METHODS
+from contract.document import METHODS
 
 Node = dict[str, Any]
 Name = tuple[str, ...]

@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import griffe
-from contract_diff import Change
+
+from contract.diff import Change
 
 GENERATED = ("maps_data_registry_client", "maps_data_registry_schemas", "maps_data_registry_contract")
 OVERLAYS = ("maps_data_registry", "maps_data_registry.emulator", "maps_data_registry.airflow")

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from contract_parts import parts
-from document import Broken, Fault, Place, follow, hint, nodes, plain, read, report, resolved
-from grammar import MEMBERS, SECTIONS, objects, see, words
-from validity import invalid
+from contract.document import Broken, Fault, Place, follow, hint, nodes, plain, read, report, resolved
+from contract.grammar import MEMBERS, SECTIONS, objects, see, words
+from contract.parts import parts
+from contract.validity import invalid
 
 # OpenAPI and JSON Schema know these too, but they leave no trace in what the generators write: a test holds that.
 DROPPED = {

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grammar import objects, see
+from contract.grammar import objects, see
 
 if TYPE_CHECKING:
-    from document import Fault, Place
+    from contract.document import Fault, Place
 
 
 def invalid(document: dict[str, Any], path: Path) -> Iterator[Fault]:

@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import generators
 import pytest
 import regenerate
+from contract import generators
 
 FIXTURE = Path(__file__).parent / "fixture"
 
@@ -76,8 +76,7 @@ def spec_of(root: Path) -> Path:
 
 def loaded() -> dict[str, Any]:
     """The small document, references but for those to schemas resolved."""
-    import document
-    import rules
+    from contract import document, rules
 
     path = spec_of(FIXTURE)
     found = rules.load(path)

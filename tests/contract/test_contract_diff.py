@@ -7,11 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import contract_diff
-import document
 import pytest
 import review
-import rules
+from contract import diff, document, rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,9 +49,7 @@ def edited(place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
 
 
 def told(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    return [
-        f"{'! ' if found.breaking else ''}{found}" for found in review.grouped(contract_diff.changes(before, after))
-    ]
+    return [f"{'! ' if found.breaking else ''}{found}" for found in review.grouped(diff.changes(before, after))]
 
 
 def every_place() -> Iterator[tuple[str | int, ...]]:
@@ -209,7 +205,7 @@ def test_everything_is_new_where_nothing_was() -> None:
         "`https://{geography}.kites.test`: new server",
         "`getKite`: new operation `GET /kites/{kiteId}`",
     ]
-    assert not any(change.breaking for change in contract_diff.changes({}, DOCUMENT))
+    assert not any(change.breaking for change in diff.changes({}, DOCUMENT))
 
 
 def every_value() -> Iterator[tuple[str | int, ...]]:
@@ -235,7 +231,7 @@ def test_two_alternatives_of_one_type_are_both_looked_at() -> None:
 def test_the_order_is_that_of_the_document() -> None:
     order = ("trace", "get", "patch", "put")
     methods: dict[str, Any] = {method: {"operationId": method, "responses": {}} for method in order}
-    assert [change.name for change in contract_diff.changes({}, {"paths": {"/": methods}})][1:] == [
+    assert [change.name for change in diff.changes({}, {"paths": {"/": methods}})][1:] == [
         (method,) for method in order
     ]
 
@@ -247,13 +243,13 @@ def test_no_valid_document_stops_the_comparison(place: str, value: Any) -> None:
     """Whatever stands anywhere in the document, the rules refuse it or the comparison takes it."""
     other = edited(tuple(json.loads(place)), copy.deepcopy(value))
     if not rules.faults(other, SPEC):
-        contract_diff.changes(DOCUMENT, other)
-        contract_diff.changes(other, DOCUMENT)
+        diff.changes(DOCUMENT, other)
+        diff.changes(other, DOCUMENT)
 
 
 def test_no_difference_goes_unnoticed() -> None:
-    assert contract_diff.changes(DOCUMENT, copy.deepcopy(DOCUMENT)) == []
-    unnoticed = [place for place in every_value() if not contract_diff.changes(DOCUMENT, edited(place, "other"))]
+    assert diff.changes(DOCUMENT, copy.deepcopy(DOCUMENT)) == []
+    unnoticed = [place for place in every_value() if not diff.changes(DOCUMENT, edited(place, "other"))]
     assert unnoticed == []
 
 
@@ -286,7 +282,7 @@ def calls_of(function: Callable[[], object]) -> int:
 @pytest.mark.slow
 def test_the_work_grows_with_the_document_and_no_faster() -> None:
     small, large = (
-        calls_of(lambda n=n: contract_diff.changes(many(n), edit_all(many(n))))  # type: ignore[misc]
+        calls_of(lambda n=n: diff.changes(many(n), edit_all(many(n))))  # type: ignore[misc]
         for n in (20, 200)
     )
     assert large < 11 * small

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-import python_diff
+from contract import python_diff
 
 import maps_data_registry.emulator
 

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import contract_facts
-import generators
 import pytest
 import regenerate
-from document import Broken
+from contract import facts, generators
+from contract.document import Broken
 from mypy import api
 
 from .conftest import FIXTURE, edit, generated, loaded, spec_of
@@ -110,13 +109,13 @@ def of_another_version(project: Path) -> None:
 
 def of_another_lock(project: Path) -> None:
     of_another_version(project)
-    edit(project / "scripts" / "generators.lock", ("ruff==", "ruff==0.0."))
+    edit(project / "scripts" / "locks" / "generators.lock", ("ruff==", "ruff==0.0."))
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (of_another_version, "is not in scripts/generators.lock: run scripts/lock, scripts/setup"),
+        (of_another_version, "is not in scripts/locks/generators.lock: run scripts/lock, scripts/setup"),
         (of_another_lock, "run scripts/setup"),
     ],
 )
@@ -205,15 +204,15 @@ def test_what_is_there_under_another_name_is_not_missed(project: Path) -> None:
     assert regenerate.main([], project) == 0
 
 
-def facts(**changes: Any) -> dict[str, Any]:
+def facts_after(**changes: Any) -> dict[str, Any]:
     """The names of the module with the small document's facts, after these changes of the document."""
     names: dict[str, Any] = {"__name__": "facts"}
-    exec(contract_facts.module(loaded() | changes), names)
+    exec(facts.module(loaded() | changes), names)
     return names
 
 
 def test_the_facts_of_the_document() -> None:
-    found = facts()
+    found = facts_after()
     assert {name: value for name, value in found.items() if name.isupper()} == {
         "API_VERSION": "2020-01-01",
         "SERVER_URL": "https://{geography}.kites.test",
@@ -232,9 +231,9 @@ def test_the_facts_of_the_document() -> None:
 
 def test_a_new_operation_adds_lines_and_changes_none() -> None:
     document = loaded()
-    before = contract_facts.module(document).splitlines()
+    before = facts.module(document).splitlines()
     first = {"/kites": {"get": {"operationId": "listKites"}}}
-    after = contract_facts.module(document | {"paths": first | document["paths"]}).splitlines()
+    after = facts.module(document | {"paths": first | document["paths"]}).splitlines()
     assert [line for line in after if line in before] == before
     assert [line for line in after if line not in before] == [
         'LIST_KITES: Final = Operation("listKites", "GET", "/kites")',
@@ -243,7 +242,7 @@ def test_a_new_operation_adds_lines_and_changes_none() -> None:
 
 
 def test_the_facts_of_a_document_that_says_little() -> None:
-    found = facts(servers=[], components={}, paths={})
+    found = facts_after(servers=[], components={}, paths={})
     assert [name for name in found if name.isupper()] == ["API_VERSION", "OPERATIONS"]
     assert found["OPERATIONS"] == ()
 
@@ -254,12 +253,12 @@ def test_the_facts_of_a_document_that_says_little() -> None:
 )
 def test_a_fact_needs_a_name_of_its_own(name: str, said: str) -> None:
     with pytest.raises(Broken, match=f"^{said} .*: rename what it comes from in the document$"):
-        facts(paths={"/": {"get": {"operationId": name}}})
+        facts_after(paths={"/": {"get": {"operationId": name}}})
 
 
 @pytest.mark.slow
 def test_the_facts_are_strictly_typed(tmp_path: Path) -> None:
-    source = contract_facts.module(loaded())
+    source = facts.module(loaded())
     module = tmp_path / "facts.py"
     module.write_text(f"{source}\nx: Literal['us', 'eu'] = GEOGRAPHIES[0]\n")
     out, _, code = api.run(["--strict", "--no-incremental", "--config-file=", str(module)])

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import document
 import pytest
 import regenerate
 import review
+from contract import document
 
 from .conftest import edit, require_git, spec_of
 

@@ -4,12 +4,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import commits
 import pytest
 import regenerate
 import review
-from contract_diff import Change
-from document import Broken
+from contract import commits
+from contract.diff import Change
+from contract.document import Broken
 
 from .conftest import edit, require_git, spec_of
 

@@ -4,11 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import document
-import generators
 import pytest
 import regenerate
-import rules
+from contract import document, generators, rules
 
 from .conftest import FIXTURE, edit, spec_of
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from document import METHODS, follow, nodes
+from contract.document import METHODS, follow, nodes
+from contract.rules import load
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from rules import load
 
 import maps_data_registry_schemas as schemas
 from maps_data_registry_client import models

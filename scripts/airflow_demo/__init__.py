@@ -1,0 +1,1 @@
+"""What airflow-demo runs in a real Airflow."""
