@@ -49,7 +49,8 @@ def connect(
         ssl_context: what to trust instead of the default certificate authorities (certifi's; with httpx2, the system's)
             or those of `SSL_CERT_FILE`.
         transport: sends the requests instead of httpx's own transports, behind the same guard. A sync one serves the
-            sync functions, an async one the async functions and both `wait_for_operations`.
+            sync functions, an async one the async functions and both `wait_for_operations`, for which
+            `httpx_aiohttp.AiohttpTransport()` is the fastest.
         max_reply_bytes: the longest body of a reply that is read, 1 MiB by default.
 
     Raises:
@@ -58,6 +59,7 @@ def connect(
         InvalidCredential: for a credential that cannot be right.
         ImportError: for an Entra credential from the environment without the `entra` extra.
 
+    Without a `with`, `client.get_httpx_client().close()` or `await client.get_async_httpx_client().aclose()` closes it.
     A client that was closed, or left its `with`, raises httpx's RuntimeError when it is used again.
     """
     try:

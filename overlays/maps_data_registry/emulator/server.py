@@ -76,6 +76,19 @@ class Emulator(Namespace):
     one: see `url`. `scenario`, `credentials` and `virtual_time` are `Namespace`'s. `on_request` is called with the
     journal's entry of each request, in the server's thread. Raises OSError if the port is taken. Starts one thread,
     which ends with the `with`.
+
+    How it differs from the service:
+
+    - It accepts every well-formed credential unless it is given a list of them, and never throttles by itself.
+    - It keeps no data and reads no blob: `PUT /dataRegistries/{udid}` needs no body, `sizeInBytes` and `contentMD5` do
+      not appear, and the header `x-emulator-scenario` or the body's `scenario` decides how the operation goes. A
+      registration's status is that of the last poll.
+    - It asks for pauses of 1 s where the documented example says 10, and keeps operations until they are cleared.
+    - It speaks plain HTTP. On loopback it refuses requests for other hosts (421). It refuses bodies over 1 MiB (413) or
+      slower than 30 s (408), and closes a connection that sends no request for 20 s.
+    - It answers 501 for operations of the contract that it does not have. The list of registrations is always one page.
+    - The messages and inner codes of its errors are its own. Where the service's answer is not documented, it answers
+      400 to two credentials at once and 404 to an unknown `udid`.
     """
 
     def __init__(
