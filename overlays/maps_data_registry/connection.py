@@ -50,7 +50,7 @@ def connect(
             or those of `SSL_CERT_FILE`.
         transport: sends the requests instead of httpx's own transports, behind the same guard. A sync one serves the
             sync functions, an async one the async functions and both `wait_for_operations`, for which
-            `httpx_aiohttp.AiohttpTransport()` is the fastest.
+            `httpx_aiohttp.AiohttpTransport()` is faster still.
         max_reply_bytes: the longest body of a reply that is read, 1 MiB by default.
 
     Raises:

@@ -187,3 +187,26 @@ def test_errors_hold_no_frames(many: Many) -> None:
         while link is not None:
             assert link.__traceback__ is None
             link = link.__cause__ or link.__context__
+
+
+def test_they_say_how_far_they_are() -> None:
+    with client_of(scripted([reply("Completed"), reply("Completed", body={"status": "Completed"})])) as client:
+        outcomes = wait_for_operations(client, [ID, name_of(1)], concurrency=1)
+        assert repr(outcomes) == "<Outcomes: not in its with>"
+        with outcomes:
+            next(outcomes)
+            next(outcomes)
+            assert repr(outcomes) == "<Outcomes: 2 of 2 read so far have ended>"
+        assert repr(outcomes) == "<Outcomes: not in its with>"
+
+
+def test_the_async_ones_too(run: Run) -> None:
+    async def main() -> None:
+        async with client_of(scripted([reply("Completed")])) as client:
+            outcomes = wait_for_operations_async(client, [ID])
+            assert repr(outcomes) == "<AsyncOutcomes: not in its async with>"
+            async with outcomes:
+                await anext(outcomes)
+                assert repr(outcomes) == "<AsyncOutcomes: 1 of 1 read so far have ended>"
+
+    run(main)

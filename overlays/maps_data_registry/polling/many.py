@@ -128,6 +128,9 @@ class AsyncOutcomes(AsyncIterator[Outcome]):
             if kind is None:
                 scheduler.raise_failure()
 
+    def __repr__(self) -> str:
+        return f"<AsyncOutcomes: {self._scheduler or 'not in its async with'}>"
+
     async def __anext__(self) -> Outcome:
         if self._scheduler is None:
             raise RuntimeError("use it inside: async with wait_for_operations_async(…) as outcomes")
@@ -168,6 +171,9 @@ class Outcomes(Iterator[Outcome]):
             if runner is not None:
                 with runner:
                     interrupt.run(runner.get_loop(), self._stack.__aexit__(kind, error, traceback))
+
+    def __repr__(self) -> str:
+        return f"<Outcomes: {self._outcomes._scheduler if self._runner else 'not in its with'}>"
 
     def __next__(self) -> Outcome:
         if self._runner is None:

@@ -86,6 +86,7 @@ class Scheduler:
         self._build = request_factory(http)
         self._due = DueQueue[Wait](self._clock)
         self._workers = 0
+        self._read_so_far = self._ended_so_far = 0
         self._pending = 1  # operations without an outcome, and the reading of them
         self._held = anyio.Semaphore(MAX_PENDING)
         self._may_read = anyio.Semaphore(0)
@@ -96,6 +97,9 @@ class Scheduler:
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
         self._failure: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return f"{self._ended_so_far} of {self._read_so_far} read so far have ended"
 
     async def next_outcome(self) -> Outcome:
         """Wait for the next outcome. Raises StopAsyncIteration, or what went wrong, if there will be none."""
@@ -161,6 +165,7 @@ class Scheduler:
     async def _admit(self, operation: Operation) -> None:
         await self._held.acquire()
         self._pending += 1
+        self._read_so_far += 1
         try:
             polling = start_polling(self._http, operation, **self._options)
         except DataRegistryError as error:
@@ -233,6 +238,7 @@ class Scheduler:
 
     def _hand_out(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
+        self._ended_so_far += 1
         self._available.release()
         self._end_one()
 
