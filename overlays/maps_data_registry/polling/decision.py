@@ -156,9 +156,12 @@ class Polling:
         wait = max(self._jittered(asked) if asked else backoff, self.policy.min_interval)
         self._failures += 1
         number = next(self.transient_failures)
-        level = logging.WARNING if _is_notable(number) else logging.INFO
+        is_notable = (
+            number == 1 or number % 10 ** max(len(str(number)) - 1, 1) == 0
+        )  # each tenth, then each hundredth, …
         values = self.operation_id, error.args[0], self._failures, self.policy.retries, wait
-        _log.log(level, "operation %s: %s; retry %d of %d in %.1f s", *values, extra={"transient_failure": number})
+        text, extra = "operation %s: %s; retry %d of %d in %.1f s", {"transient_failure": number}
+        _log.log(logging.WARNING if is_notable else logging.INFO, text, *values, extra=extra)
         return self.update(asked, wait, error)
 
     def _next_wait(self, asked: float | None) -> float:
@@ -189,11 +192,6 @@ class Polling:
 
     def _with_progress(self, error: E) -> E:
         return error.with_progress(self.operation_id, self.last, self.polls, self.clock.monotonic() - self._start)
-
-
-def _is_notable(number: int) -> bool:
-    """Whether a failure is worth a warning: the first, each tenth, from 100 on each hundredth, and so on."""
-    return number == 1 or number % 10 ** max(len(str(number)) - 1, 1) == 0
 
 
 def _is_transient(error: DataRegistryError) -> bool:
