@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from maps_data_registry import DataRegistryError, InvalidOperation, OperationTimeout, ServiceError
+from maps_data_registry import DataRegistryError, InvalidOperation, OperationTimeout, ServiceError, connect
 from maps_data_registry.auth.entra import EntraToken
 from maps_data_registry.auth.keys import SasToken, SubscriptionKey
 from maps_data_registry.emulator import Emulator
@@ -53,7 +54,8 @@ def set_connection(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
 
 
 def wait_for(operation: str, **options: Any) -> WaitForDataRegistryOperation:
-    return WaitForDataRegistryOperation(task_id="wait", conn_id=CONN_ID, operation=operation, **options)
+    options = {"task_id": "wait", "deferrable": True, **options}
+    return WaitForDataRegistryOperation(conn_id=CONN_ID, operation=operation, **options)
 
 
 def defer(operator: WaitForDataRegistryOperation) -> TaskDeferred:
@@ -273,6 +275,123 @@ def test_a_403_reads_nothing_again(emulator: Emulator, monkeypatch: pytest.Monke
     event = fire(restored(trigger, operation_id=forbidden))
     assert event["problem"][0].startswith("HTTP 403")
     assert left == ["new"]
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize(
+    ("scenario", "next_step"),
+    [
+        ("never-ends retry_after=900", "to resume: clear the task"),
+        ("reset-before-headers times=99", "to resume: clear the task"),
+        ("forbidden times=99", "then correct the connection and clear the task"),
+        ("unknown-ending value=Purged polls=0", "can be added to the operator's policy, as succeeded or failed"),
+        ("early-404 times=99", "connected to the geography that the data was registered in"),
+    ],
+)
+def test_the_next_step_is_one_of_airflow(emulator: Emulator, scenario: str, next_step: str, deferrable: bool) -> None:
+    policy = {"retries": 0, "max_interval": 0}
+    operation = emulator.start_operation(scenario)
+    operator = wait_for(operation.id, policy=policy, deferrable=deferrable, timeout=60)
+    end = partial(operator.execute, {})
+    if deferrable:
+        trigger = defer(wait_for(emulator.start_operation("completes polls=1 retry_after=0").id, policy=policy)).trigger
+        trigger.operation_id, trigger.deadline = operation.id, time.time() + 60
+        end = partial(operator.execute_complete, {}, fire(restored(trigger)))
+    with pytest.raises(DataRegistryError) as caught:
+        end()
+    assert str(caught.value).endswith(next_step)
+
+
+def test_airflows_configuration_says_where_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    for configured in (True, False):
+        monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", str(configured))
+        for name in [name for name in sys.modules if f"{name}.".startswith("maps_data_registry.airflow.")]:
+            monkeypatch.delitem(sys.modules, name)
+        fresh = importlib.import_module("maps_data_registry.airflow").WaitForDataRegistryOperation
+        assert fresh(task_id="wait", operation=ID).deferrable is configured
+
+
+@pytest.mark.parametrize(
+    ("timeout", "execution_timeout", "limit"),
+    [(100, None, 100 + GRACE), (100, 30, 30), (100, 900, 100 + GRACE), (None, 30, 30), (None, None, None)],
+)
+def test_execution_timeout_limits_a_deferred_wait(
+    emulator: Emulator, timeout: float | None, execution_timeout: float | None, limit: float | None
+) -> None:
+    own = None if execution_timeout is None else timedelta(seconds=execution_timeout)
+    operation = emulator.start_operation("never-ends retry_after=5")
+    deferred = defer(wait_for(operation.id, timeout=timeout, execution_timeout=own))
+    assert deferred.timeout == (None if limit is None else timedelta(seconds=limit))
+
+
+def test_the_tasks_page_links_to_the_operation(emulator: Emulator) -> None:
+    operation = emulator.start_operation("completes polls=1 retry_after=0")
+    operator = wait_for(operation.id)
+    [link] = operator.operator_extra_links
+    assert link.get_link(operator, ti_key=None) == ""
+    deferred = defer(operator)
+    url = link.get_link(operator, ti_key=None)
+    assert url.startswith(f"{operation.location}?api-version=")
+    with DataRegistryHook(CONN_ID).get_conn() as client:
+        assert client.get_httpx_client().get(url).json()["id"] == operation.id
+    worker = wait_for(operation.id)
+    resume(worker, deferred)
+    assert link.get_link(worker, ti_key=None) == url
+
+
+def test_what_an_older_version_deferred_runs(emulator: Emulator) -> None:
+    operation = emulator.start_operation("completes polls=1 retry_after=0")
+    now = time.time()
+    fields = {
+        "operation_id": operation.id,
+        "endpoint": emulator.url,
+        "conn_id": CONN_ID,
+        "policy": {"interval": 30},
+        "started": now - 10,
+        "due": now,
+        "deadline": now + 100,
+        "result": {"id": operation.id, "status": "Running"},
+    }  # before there was a version in them
+    event = fire(DataRegistryOperationTrigger(**fields))
+    assert (event["status"], event["problem"]) == ("Completed", None)
+    del event["url"]  # as the events of then
+    assert wait_for(operation.id).execute_complete({}, event)["status"] == "Completed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "works", "sentence"),
+    [
+        ({"password": KEY}, True, "HTTP 404 NotFound, so the credential is accepted. Nothing was created."),
+        ({"password": "old"}, False, "HTTP 401 Unauthorized"),
+        ({"password": ""}, False, "Nothing was sent: the subscription key is empty"),
+        ({"password": KEY, "host": "mars"}, False, "Nothing was sent: "),
+    ],
+)
+def test_the_button_that_tests_a_connection(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], works: bool, sentence: str
+) -> None:
+    set_connection(monkeypatch, **{"host": emulator.url, **fields})
+    told = DataRegistryHook(CONN_ID).test_connection()
+    assert told[0] is works
+    assert sentence in told[1]
+    assert {entry.method for entry in emulator.journal()} <= {"GET"}
+    assert not emulator.operations
+
+
+@pytest.mark.parametrize(
+    ("reply", "sentence"),
+    [
+        (httpx.Response(404, text="<h1>Not Found</h1>"), "of maps.test: HTTP 404"),
+        (httpx.Response(403, json={"error": {"code": "Forbidden"}}), "of maps.test: HTTP 403 Forbidden"),
+        (httpx.Response(200, json={"status": "Completed"}), "of maps.test: it was found, so this is not Azure Maps."),
+    ],
+)
+def test_other_answers_to_a_test(monkeypatch: pytest.MonkeyPatch, reply: httpx.Response, sentence: str) -> None:
+    monkeypatch.setattr(hook, "connect", partial(connect, transport=httpx.MockTransport(lambda request: reply)))
+    set_connection(monkeypatch, host="https://maps.test", password=KEY)
+    works, told = DataRegistryHook(CONN_ID).test_connection()
+    assert not works
+    assert told.endswith(sentence)
 
 
 def read_in_turn(monkeypatch: pytest.MonkeyPatch, passwords: list[str | None]) -> list[str | None]:

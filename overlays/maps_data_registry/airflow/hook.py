@@ -21,13 +21,24 @@ from typing import Any
 import attrs
 from airflow.sdk import BaseHook
 
-from maps_data_registry import EntraToken, InvalidCredential, SasToken, SubscriptionKey, connect
+from maps_data_registry import (
+    DataRegistryError,
+    EntraToken,
+    InvalidCredential,
+    OperationNotFound,
+    SasToken,
+    SubscriptionKey,
+    connect,
+    get_operation,
+)
 from maps_data_registry_client import AuthenticatedClient
 from maps_data_registry_contract import GEOGRAPHIES
 
 from .provider import CONNECTION_TYPE, HOOK_NAME
 
 DEFAULT_CONNECTION = f"{CONNECTION_TYPE}_default"
+
+_NO_OPERATION = "00000000-0000-0000-0000-000000000000"
 
 
 class DataRegistryHook(BaseHook):
@@ -54,6 +65,23 @@ class DataRegistryHook(BaseHook):
         host = connection.host or ""
         geography = next((name for name in GEOGRAPHIES if name == host), None)
         return connect(geography, _credential(connection), base_url=None if geography else host)
+
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Poll an operation that cannot exist, which is a 404 to a good credential, and creates nothing."""
+        try:
+            client = self.get_conn()
+        except (ValueError, ImportError) as error:
+            return False, f"Nothing was sent: {error}"
+        with client:
+            tried = f"Polled the operation {_NO_OPERATION} of {client.get_httpx_client().base_url.host}"
+            try:
+                get_operation(client, _NO_OPERATION)
+            except DataRegistryError as error:
+                if isinstance(error, OperationNotFound) and error.code:  # a web server's own 404 has none
+                    return True, f"{tried}: HTTP 404 {error.code}, so the credential is accepted. Nothing was created."
+                return False, f"{tried}: {error.args[0]}"
+        return False, f"{tried}: it was found, so this is not Azure Maps."
 
 
 @attrs.define

@@ -15,6 +15,7 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "maps-data-registry",
         "name": HOOK_NAME,
         "description": "Waits for data register and replace operations of Azure Maps.",
+        "extra-links": ["maps_data_registry.airflow.operator.OperationLink"],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

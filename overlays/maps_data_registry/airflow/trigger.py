@@ -17,7 +17,9 @@ from maps_data_registry import (
 )
 from maps_data_registry.text import one_line
 from maps_data_registry_client.models import LongRunningOperationResult
+from maps_data_registry_contract import API_VERSION, GET_OPERATION
 
+from .advice import in_airflow
 from .hook import DataRegistryHook, secret_of, shared_client
 
 
@@ -44,6 +46,8 @@ class DataRegistryOperationTrigger(BaseTrigger):
     """When to give up, or None."""
     result: dict[str, Any] | None
     """The last result until now, as on the wire."""
+    version: int = 1
+    """Of these fields. One that is added needs a default: what an older version deferred must run."""
 
     def __attrs_pre_init__(self) -> None:
         super().__init__()
@@ -54,7 +58,8 @@ class DataRegistryOperationTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire the event that resumes `WaitForDataRegistryOperation`."""
-        yield TriggerEvent(await self._wait())
+        event = await self._wait()
+        yield TriggerEvent({**event, "url": operation_url(self.endpoint, self.operation_id)})
 
     async def _wait(self) -> dict[str, Any]:
         start = after = self._so_far(time.time())
@@ -71,7 +76,7 @@ class DataRegistryOperationTrigger(BaseTrigger):
                     connection = await self._changed_connection(connection, refused)
         except DataRegistryError as error:
             # Without polls of its own, the error came before the first poll here.
-            return event_of(self.operation_id, error.polls or after.polls, error.last or after.result, error)
+            return event_of(self.operation_id, error.polls or after.polls, error.last or after.result, in_airflow(error))
 
     async def _poll(self, connection: Any, after: OperationUpdate) -> OperationUpdate:
         update = after
@@ -118,6 +123,12 @@ class DataRegistryOperationTrigger(BaseTrigger):
             elapsed=now - self.started,
             result=from_json(self.result),
         )
+
+
+def operation_url(endpoint: str, operation_id: str) -> str:
+    """Where the service answers polls of an operation."""
+    path = GET_OPERATION.path.replace("{operationId}", operation_id)
+    return f"{endpoint.rstrip('/')}{path}?api-version={API_VERSION}"
 
 
 def log_line(update: OperationUpdate) -> str:
