@@ -55,7 +55,7 @@ def set_connection(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
 
 def wait_for(operation: str, **options: Any) -> WaitForDataRegistryOperation:
     options = {"task_id": "wait", "deferrable": True, **options}
-    return WaitForDataRegistryOperation(conn_id=CONN_ID, operation=operation, **options)
+    return WaitForDataRegistryOperation(data_registry_conn_id=CONN_ID, operation=operation, **options)
 
 
 def defer(operator: WaitForDataRegistryOperation) -> TaskDeferred:
@@ -342,7 +342,7 @@ def test_the_tasks_page_links_to_the_operation(emulator: Emulator) -> None:
 def test_what_an_older_version_deferred_runs(emulator: Emulator) -> None:
     operation = emulator.start_operation("completes polls=1 retry_after=0")
     now = time.time()
-    fields = {
+    fields: dict[str, Any] = {
         "operation_id": operation.id,
         "endpoint": emulator.url,
         "conn_id": CONN_ID,
@@ -492,7 +492,7 @@ def test_provider_metadata() -> None:
     assert hook is not None
     assert (hook.hook_class_name, hook.connection_id_attribute_name) == (
         "maps_data_registry.airflow.DataRegistryHook",
-        "conn_id",
+        "data_registry_conn_id",
     )
     assert "extra__maps_data_registry__credential" in manager.connection_form_widgets
     assert "password" in manager.field_behaviours["maps_data_registry"]["relabeling"]

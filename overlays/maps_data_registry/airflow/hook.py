@@ -44,14 +44,14 @@ _NO_OPERATION = "00000000-0000-0000-0000-000000000000"
 class DataRegistryHook(BaseHook):
     """Makes clients out of a connection: `with DataRegistryHook().get_conn() as client`."""
 
-    conn_name_attr = "conn_id"
+    conn_name_attr = "data_registry_conn_id"
     default_conn_name = DEFAULT_CONNECTION
     conn_type = CONNECTION_TYPE
     hook_name = HOOK_NAME
 
-    def __init__(self, conn_id: str = DEFAULT_CONNECTION) -> None:
+    def __init__(self, data_registry_conn_id: str = DEFAULT_CONNECTION) -> None:
         super().__init__()
-        self.conn_id = conn_id
+        self.data_registry_conn_id = data_registry_conn_id
 
     def get_conn(self) -> AuthenticatedClient:
         """Make a client, as `connect` does.
@@ -61,11 +61,10 @@ class DataRegistryHook(BaseHook):
             InvalidCredential: for a credential that cannot be right.
             ImportError: for Entra without the `entra` extra.
         """
-        connection = self.get_connection(self.conn_id)
+        connection = self.get_connection(self.data_registry_conn_id)
         host = connection.host or ""
         geography = next((name for name in GEOGRAPHIES if name == host), None)
         return connect(geography, _credential(connection), base_url=None if geography else host)
-
 
     def test_connection(self) -> tuple[bool, str]:
         """Poll an operation that cannot exist, which is a 404 to a good credential, and creates nothing."""

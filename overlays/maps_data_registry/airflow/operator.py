@@ -44,7 +44,7 @@ class WaitForDataRegistryOperation(BaseOperator):
 
     Args:
         operation: operation id or Operation-Location; templated, so an XCom too.
-        conn_id: the Airflow connection; `maps_data_registry.airflow.hook` lists its fields.
+        data_registry_conn_id: the Airflow connection; `maps_data_registry.airflow.hook` lists its fields.
         timeout: for the whole wait, on the wall clock, as a timedelta or in seconds; None for no limit.
         policy: `PollingPolicy`'s arguments, such as `{"interval": 30}`, for replies without Retry-After and failures.
         deferrable: False waits in the worker. Default: Airflow's `[operators] default_deferrable`.
@@ -55,7 +55,7 @@ class WaitForDataRegistryOperation(BaseOperator):
         DataRegistryError: if the wait ended otherwise: see `watch_operation`.
     """
 
-    template_fields = ("operation", "conn_id")
+    template_fields = ("operation", "data_registry_conn_id")
     operator_extra_links = (OperationLink(),)
     operation_url = ""
 
@@ -63,7 +63,7 @@ class WaitForDataRegistryOperation(BaseOperator):
         self,
         *,
         operation: str,
-        conn_id: str = DEFAULT_CONNECTION,
+        data_registry_conn_id: str = DEFAULT_CONNECTION,
         timeout: timedelta | float | None = 3600.0,
         policy: Mapping[str, Any] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -71,7 +71,7 @@ class WaitForDataRegistryOperation(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.operation = operation
-        self.conn_id = conn_id
+        self.data_registry_conn_id = data_registry_conn_id
         self.timeout = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         self.policy = dict(policy or {})
         self.deferrable = deferrable
@@ -87,7 +87,7 @@ class WaitForDataRegistryOperation(BaseOperator):
 
     def _wait(self, context: Any) -> dict[str, Any]:
         started = time.time()
-        with DataRegistryHook(self.conn_id).get_conn() as client:
+        with DataRegistryHook(self.data_registry_conn_id).get_conn() as client:
             endpoint = str(client.get_httpx_client().base_url)
             polls = watch_operation(client, self.operation, timeout=self.timeout, policy=PollingPolicy(**self.policy))
             updates = map(self._logged, polls)
@@ -140,7 +140,7 @@ class WaitForDataRegistryOperation(BaseOperator):
         return DataRegistryOperationTrigger(
             operation_id=update.operation_id,
             endpoint=endpoint,
-            conn_id=self.conn_id,
+            conn_id=self.data_registry_conn_id,
             policy=self.policy,
             started=started,
             due=time.time() + wait,

@@ -76,7 +76,9 @@ class DataRegistryOperationTrigger(BaseTrigger):
                     connection = await self._changed_connection(connection, refused)
         except DataRegistryError as error:
             # Without polls of its own, the error came before the first poll here.
-            return event_of(self.operation_id, error.polls or after.polls, error.last or after.result, in_airflow(error))
+            return event_of(
+                self.operation_id, error.polls or after.polls, error.last or after.result, in_airflow(error)
+            )
 
     async def _poll(self, connection: Any, after: OperationUpdate) -> OperationUpdate:
         update = after
