@@ -1,43 +1,34 @@
-"""Wait for 200 operations in a real Airflow, kill its triggerer in the middle, and check what came of it.
+"""Wait for 200 operations in a real Airflow, rotate the key, kill the triggerer, and check what came of it.
 
 API server, scheduler, DAG processor and triggerer are processes of their own, on SQLite; the emulator is the service.
-Its journal, Airflow's database and its log files are the witnesses. Everything started here is ended here.
+Its journal, Airflow's database and its log files are the witnesses. Everything started here is ended here. With
+--cases, what else happens to a task that is deferred follows: see airflow_cases.py.
 """
 
 import contextlib
-import json
-import os
 import secrets
 import shutil
 import signal
-import socket
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+
+from airflow_demo import cases
+from airflow_demo.engine import Engine, Failed, check, kill, say, wait_until
 
 from maps_data_registry.emulator import EmulatedOperation, Emulator
 
-DAGS = Path(__file__).resolve().with_name("dags")
-AIRFLOW = str(Path(sys.executable).parent / "airflow")
 # A fifth fails in the end; others meet throttling, a server that is down, a broken connection. None ends of itself.
 NAMES = ("fails", "throttled", "completes", "unavailable", "reset-before-headers")
 SCENARIOS = [f"{NAMES[n % 5]} polls=1000000 retry_after=20" for n in range(200)]
 ENDS = {"Completed", "Failed"}
-KEY = f"demo-{secrets.token_hex(16)}"
-TIMEOUT = 900.0  # seconds, for all of it
+KEYS = [f"demo-{secrets.token_hex(16)}" for _ in range(2)]
+CONNECTION = "maps_data_registry_default"
 DOWN = 8.0  # seconds without a triggerer
-
-began = time.monotonic()
-
-
-class Failed(Exception):
-    """The demo did not go as it should."""
 
 
 def main() -> int:
@@ -56,35 +47,54 @@ def main() -> int:
 
 
 def run(home: Path) -> None:
-    with Emulator(credentials=[KEY]) as service, contextlib.ExitStack() as processes:
-        port = free_port()
-        environment = settings(home, port, service.url)
+    with Emulator(credentials=[KEYS[0]]) as service, contextlib.ExitStack() as processes:
         say("make Airflow's database")
-        airflow(environment, "db", "migrate")
-        listed = airflow(environment, "providers", "list")
-        check("maps-data-registry" in listed, "`airflow providers list` shows maps-data-registry")
-        say("start API server, scheduler, DAG processor and triggerer")
-        processes.enter_context(process(home, environment, "api-server"))
-        wait_until(lambda: is_up(port), "the API server is up")
-        processes.enter_context(process(home, environment, "scheduler", "--skip-serve-logs"))
-        processes.enter_context(process(home, environment, "dag-processor"))
-        triggerer = processes.enter_context(process(home, environment, "triggerer", "--skip-serve-logs"))
+        engine = Engine(home, {"DEMO_SCENARIOS": "\n".join(SCENARIOS)}, processes)
+        check("maps-data-registry" in engine.airflow("providers", "list"), "Airflow lists the provider")
+        engine.start("api-server")
+        wait_until(engine.is_up, "the API server is up")
+        connection = {"connection_id": CONNECTION, "conn_type": "maps_data_registry", "host": service.url}
+        engine.call("POST", "connections", {**connection, "password": KEYS[0]})
+        tested = engine.call("POST", "connections/test", {**connection, "password": KEYS[0]})
+        check(tested["status"], f"the connection is tested: {tested['message']}")
+        check(
+            not engine.call("POST", "connections/test", {**connection, "password": KEYS[1]})["status"],
+            "a connection with a wrong key is not taken for a good one",
+        )
+        say("start scheduler, DAG processor and triggerer")
+        engine.start("scheduler", "--skip-serve-logs")
+        engine.start("dag-processor")
+        triggerer = engine.start("triggerer", "--skip-serve-logs")
 
-        wait_until(lambda: states(home)["deferred"] == len(SCENARIOS), "all tasks are deferred", home)
+        wait_until(lambda: states(home)["deferred"] == len(SCENARIOS), "all tasks are deferred", home_states(home))
         operations = list(service.operations.values())
+        [dag_run] = engine.call("GET", "dags/nightly/dagRuns")["dag_runs"]
+        path = f"dags/nightly/dagRuns/{dag_run['dag_run_id']}/taskInstances/wait/links?map_index=0"
+        link = engine.call("GET", path)["extra_links"]["Operation"]
+        check(link.startswith(operations[0].location), "a deferred task's page links to its operation")
+        engine.call("PATCH", f"connections/{CONNECTION}?update_mask=password", {**connection, "password": KEYS[1]})
+        service.credentials = [KEYS[1]]
+        say("the key is rotated")
         finish(operations[:70])
-        wait_until(lambda: all(ended(operation) for operation in operations[:70]), "70 operations have ended", home)
+        first = operations[:70]
+        wait_until(lambda: all(ended(operation) for operation in first), "70 operations have ended", home_states(home))
         kill(triggerer)
         deferred = {n for n, state, _ in tasks(home) if state == "deferred"}
         say(f"the triggerer is killed; {len(deferred)} tasks are deferred")
         finish(operations[70:140])
         time.sleep(DOWN)
-        processes.enter_context(process(home, environment, "triggerer", "--skip-serve-logs"))
+        engine.start("triggerer", "--skip-serve-logs")
         say("another one is started")
-        wait_until(lambda: all(ended(operation) for operation in operations[:140]), "140 operations have ended", home)
+        both = operations[:140]
+        wait_until(lambda: all(ended(operation) for operation in both), "140 operations have ended", home_states(home))
         finish(operations[140:])
-        wait_until(lambda: states(home).keys() <= {"success", "failed"}, "all tasks have ended", home)
-        judge(service, deferred, home)
+        wait_until(lambda: states(home).keys() <= {"success", "failed"}, "all tasks have ended", home_states(home))
+        judge(service, operations, deferred, home)
+        if "--cases" in sys.argv:
+            cases.run(engine, service, KEYS[1])
+        files = [file.read_bytes() for file in home.rglob("*") if file.is_file()]
+        found = [key for key in KEYS for content in files if key.encode() in content]
+        check(not found, f"no key is in any of {len(files)} files")
 
 
 def finish(operations: list[EmulatedOperation]) -> None:
@@ -97,8 +107,7 @@ def ended(operation: EmulatedOperation) -> bool:
     return operation.outcome in ENDS
 
 
-def judge(service: Emulator, deferred: set[int], home: Path) -> None:
-    operations = list(service.operations.values())
+def judge(service: Emulator, operations: list[EmulatedOperation], deferred: set[int], home: Path) -> None:
     wanted = [(n, "failed" if scenario.startswith("fails") else "success", 1) for n, scenario in enumerate(SCENARIOS)]
     check(len(operations) == len(SCENARIOS), "each operation was registered once")
     check(tasks(home) == wanted, f"each task ended as its operation did, at the first try: {dict(states(home))}")
@@ -106,78 +115,14 @@ def judge(service: Emulator, deferred: set[int], home: Path) -> None:
         "InvalidData: The data is not a valid GeoJSON." in log(home, n) for n, state, _ in wanted if state == "failed"
     ]
     check(all(failures), "each failure's log has the service's code and message")
+    refused = sum(entry.status == 401 for entry in service.journal())
+    check(0 < refused <= len(SCENARIOS) + 1, f"{refused} polls met the rotation, and one test of a wrong key")
     check(not any(entry.early for entry in service.journal()), f"{len(service.journal())} requests, none of them early")
     check(all(ended(operation) for operation in operations), "no operation was lost")
     told = [sum(entry.outcome in ENDS for entry in service.journal(operation)) for operation in operations]
     again = {n for n, times in enumerate(told) if times > 1}
     check(max(told) <= 2 and again <= deferred, "no operation was polled again by a triggerer that had seen it end")
     say(f"    ({len(again)} were, as the answer had died with the triggerer before Airflow saved it)")
-    files = [file.read_bytes() for file in home.rglob("*") if file.is_file()]
-    check(not any(KEY.encode() in content for content in files), f"the key is in none of {len(files)} files")
-
-
-def settings(home: Path, port: int, service: str) -> dict[str, str]:
-    options = {
-        "API__HOST": "127.0.0.1",
-        "API__PORT": str(port),
-        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
-        "CORE__DAGS_FOLDER": str(DAGS),
-        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "CORE__LOAD_EXAMPLES": "False",
-        "CORE__MAX_ACTIVE_TASKS_PER_DAG": str(len(SCENARIOS)),
-        "CORE__PARALLELISM": "4",
-        "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
-        "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
-    }
-    connection = {"conn_type": "maps_data_registry", "host": service, "password": KEY}
-    return {
-        # Without bytecode each of 400 task processes would compile what it imports.
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHONDONTWRITE"))},
-        **{f"AIRFLOW__{name}": value for name, value in options.items()},
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW_CONN_MAPS_DATA_REGISTRY_DEFAULT": json.dumps(connection),
-        "DEMO_SCENARIOS": "\n".join(SCENARIOS),
-    }
-
-
-def airflow(environment: dict[str, str], *command: str) -> str:
-    done = subprocess.run([AIRFLOW, *command], env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(f"airflow {' '.join(command)}: {done.stderr[-2000:]}")
-    return done.stdout
-
-
-@contextlib.contextmanager
-def process(home: Path, environment: dict[str, str], *command: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """One of Airflow's processes, in a process group with its children."""
-    with (home / f"{command[0]}.out").open("ab") as output:
-        started = subprocess.Popen(
-            [AIRFLOW, *command], env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        yield started
-    finally:
-        kill(started)
-
-
-def kill(started: "subprocess.Popen[bytes]") -> None:
-    if started.poll() is None:  # not reaped, so its id is still its own
-        os.killpg(started.pid, signal.SIGKILL)
-        started.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def is_up(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/version", timeout=5) as reply:
-            return bool(reply.status == 200)
-    except OSError:
-        return False
 
 
 def tasks(home: Path) -> list[tuple[int, str, int]]:
@@ -191,31 +136,12 @@ def states(home: Path) -> Counter[str]:
     return Counter(state for _, state, _ in tasks(home))
 
 
+def home_states(home: Path) -> Callable[[], object]:
+    return lambda: dict(states(home))
+
+
 def log(home: Path, map_index: int) -> str:
     return "".join(path.read_text() for path in home.glob(f"logs/*/*/task_id=wait/map_index={map_index}/*.log"))
-
-
-def wait_until(holds: Callable[[], bool], what: str, home: Path | None = None) -> None:
-    said = time.monotonic()
-    while not holds():
-        now = time.monotonic()
-        if now - began > TIMEOUT:
-            raise Failed(f"not within {TIMEOUT:.0f} s: {what}")
-        if home and now - said > 20:
-            said = now
-            say(f"… until {what}: {dict(states(home))}")
-        time.sleep(0.5)
-    say(what)
-
-
-def check(holds: bool, claim: str) -> None:
-    if not holds:
-        raise Failed(f"not so: {claim}")
-    say(f"ok: {claim}")
-
-
-def say(text: str) -> None:
-    print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
 
 
 if __name__ == "__main__":
