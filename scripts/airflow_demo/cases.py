@@ -9,7 +9,6 @@ import sqlite3
 import time
 
 from airflow_demo.engine import Engine, check, say, wait_until
-
 from maps_data_registry.emulator import EmulatedOperation, Emulator
 
 # What each task ends as, and a line of its log.

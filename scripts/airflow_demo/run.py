@@ -19,7 +19,6 @@ from pathlib import Path
 
 from airflow_demo import cases
 from airflow_demo.engine import Engine, Failed, check, kill, say, wait_until
-
 from maps_data_registry.emulator import EmulatedOperation, Emulator
 
 # A fifth fails in the end; others meet throttling, a server that is down, a broken connection. None ends of itself.

@@ -1,6 +1,7 @@
 """A task for each thing that may happen to one that is deferred: the DAG of scripts/airflow-demo --cases."""
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import dag
 
@@ -10,7 +11,7 @@ from maps_data_registry.airflow import WaitForDataRegistryOperation
 @dag(schedule=None, is_paused_upon_creation=False)
 def cases() -> None:
     """Each task waits for the operation that the run's configuration names by the task's id."""
-    options = {
+    options: dict[str, dict[str, Any]] = {
         "execution_timeout": {"execution_timeout": timedelta(seconds=20)},
         "deleted_connection": {"data_registry_conn_id": "deleted"},
         "cleared": {},
