@@ -32,6 +32,7 @@ URL_SAFE = base64.urlsafe_b64encode(CLAIMS.encode()).rstrip(b"=").decode()
         f'Negotiate YWJjZA==, Bearer claims="{URL_SAFE}"',
         f'Bearer claims="!!", Bearer claims="{URL_SAFE}"',
         f', ,  Bearer\tclaims="{URL_SAFE}"',
+        f'Bearer claims="\\{URL_SAFE}"',  # any character may be escaped
     ],
 )
 def test_the_claims_of_the_bearer_challenge(header: str) -> None:
@@ -49,6 +50,7 @@ def test_the_claims_of_the_bearer_challenge(header: str) -> None:
         'Bearer claims=""',
         'Bearer claims="_"',
         'Bearer claims="gICA"',  # no text
+        f'Bearer claims="!{URL_SAFE}"',
         f'PoP claims="{URL_SAFE}"',
         f'Basic claims="{URL_SAFE}"',
         f'Bearer realm="x", PoP claims="{URL_SAFE}"',

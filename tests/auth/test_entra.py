@@ -194,6 +194,7 @@ def test_a_refresh_that_fails_leaves_the_token_that_still_serves(step: Step, cap
     assert step(auth, OK)[0]["authorization"] == "Bearer token-1"
     assert step(auth, OK)[0]["authorization"] == "Bearer token-1"
     assert len(issuer.calls) == 2  # not tried again for each request
+    assert caplog.text.count("no new Entra token") == 1
     assert "secret-of-the-app" not in caplog.text
     issuer.clock.now = 3600  # now it has expired, and is not sent
     with pytest.raises(TokenUnavailable) as caught:

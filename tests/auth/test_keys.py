@@ -118,6 +118,17 @@ class AzureLike:
         raise AssertionError("not asked in this test")
 
 
+class InfoOnly:
+    def get_token_info(self, *scopes: str) -> object:
+        raise AssertionError("not asked in this test")
+
+
+@pytest.mark.parametrize("padding", range(4))
+def test_an_expiry_is_read_whatever_the_length_of_its_payload(padding: int) -> None:
+    with pytest.raises(InvalidCredential, match="expired"):
+        SasToken(jwt({"exp": 1_700_000_000, "for": "x" * padding}))
+
+
 def test_an_expired_sas_token_is_refused() -> None:
     with pytest.raises(InvalidCredential, match=r"expired at 2023-11-14 22:13:20\+00:00"):
         SasToken(jwt({"exp": 1_700_000_000}), now=lambda: 1_700_000_000)
@@ -184,7 +195,13 @@ def test_connect_takes_azure_core_credentials_and_the_empty_bearer_stays_behind(
 
 @pytest.mark.parametrize(
     ("credential", "said"),
-    [(KEY, "bare string"), (object(), "object is not a credential"), (AzureLike(), "account_client_id"), (7, "int")],
+    [
+        (KEY, "bare string"),
+        (object(), "object is not a credential"),
+        (AzureLike(), "needs account_client_id"),
+        (InfoOnly(), "needs account_client_id"),
+        (7, "int"),
+    ],
 )
 def test_connect_refuses_the_rest(credential: Any, said: str) -> None:
     with pytest.raises(InvalidCredential, match=said) as caught:

@@ -6,8 +6,6 @@ Source: RFC 9110, sections 11.2 to 11.6.1 (challenges and their parameters); RFC
 import base64
 import re
 
-_LONGEST = 16 * 1024  # characters of a header that are read
-
 # A parameter, or else the name of a scheme. A quoted string without an end runs to the end of the header, so that
 # no part of it is read twice.
 _PIECE = re.compile(
@@ -19,7 +17,7 @@ _PIECE = re.compile(
 def claims_of(header: str) -> str | None:
     """The decoded `claims` of the first Bearer challenge in a `WWW-Authenticate` header that has readable ones."""
     scheme = ""
-    for piece in _PIECE.finditer(header[:_LONGEST]):
+    for piece in _PIECE.finditer(header):
         if piece["scheme"] is not None:
             scheme = piece["scheme"].lower()
         elif scheme == "bearer" and piece["name"].lower() == "claims":
@@ -32,7 +30,7 @@ def claims_of(header: str) -> str | None:
 
 def _decoded(claims: str) -> str | None:
     try:
-        digits = claims.rstrip("=").translate(str.maketrans("+/", "-_"))
-        return base64.b64decode(digits + "=" * (-len(digits) % 4), altchars=b"-_", validate=True).decode() or None
+        digits = claims.translate(str.maketrans("-_", "+/"))
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True).decode() or None
     except ValueError:
         return None
