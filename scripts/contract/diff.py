@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from contract.parts import CLOSED, DOCUMENT, PATH, REQUEST, RESPONSE, VALUE, Contract, Name, Node
+from contract.parts import CLOSED, DOCUMENT, LISTED, PART_OF, PATH, REQUEST, RESPONSE, VALUE, Contract, Name, Node
 
 WORDING = {"description", "summary", "title", "info", "example", "examples", "externalDocs", "deprecated", "$comment"}
 LOWER_IS_LOOSER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
@@ -38,7 +38,8 @@ class Change:
 
 def changes(before: Node, after: Node) -> list[Change]:
     """All changes, in the order of the documents; an empty document stands for none."""
-    old, new = Contract(before), Contract(after)
+    new = Contract(after)
+    old = Contract(before, new.statuses)
     found: list[Change] = []
     for name, aspect in {**old.facts, **new.facts}:
         wholes = [(name[:end], "") for end in range(1, len(name) + bool(aspect))]
@@ -59,9 +60,11 @@ def compare(name: Name, aspect: str, old: Contract, new: Contract) -> Iterator[C
     if not aspect and was is None:
         yield Change(name, f"new {'required ' * needed}{now}", needed)
     elif not aspect:
-        yield Change(name, f"{was} is gone" if now is None else f"was {was}, is {now}", breaking=True)
+        is_its_own = now is not None and was.startswith(PART_OF)
+        yield Change(name, f"{was} is gone" if now is None else f"was {was}, is {now}", not is_its_own)
     elif aspect == VALUE:
-        yield from compare_kinds(name, was or ["anything"], now or ["anything"], asked, told)
+        is_listed = any(kind.startswith(LISTED) or ((kind,), "enum") in new.facts for kind in now or [])
+        yield from compare_kinds(name, was or ["anything"], now or ["anything"], asked, told, is_listed)
     elif aspect in {"enum", "security"}:
         closed = aspect == "enum" and told and marks >= CLOSED
         yield from compare_items(name, "value" if aspect == "enum" else "way in", was or [], now or [], closed)
@@ -80,10 +83,13 @@ def compare(name: Name, aspect: str, old: Contract, new: Contract) -> Iterator[C
         yield Change(name, f"{aspect} was {shown(was)}, is {shown(now)}", not harmless)
 
 
-def compare_kinds(name: Name, was: list[str], now: list[str], asked: bool, told: bool) -> Iterator[Change]:
-    """What happened to the kinds of value that a schema allows."""
+def compare_kinds(
+    name: Name, was: list[str], now: list[str], asked: bool, told: bool, is_listed: bool
+) -> Iterator[Change]:
+    """What happened to the kinds of value that a schema allows; a reader of an enum alone refuses any other value."""
     gone, come = set(was) - set(now), set(now) - set(was)
-    breaking = bool(gone and come) or bool(gone and asked) or bool(come and told)
+    is_closed = is_listed and "string" in gone
+    breaking = bool(gone and come) or bool(gone and asked) or bool((come or is_closed) and told)
     if gone or come:
         yield Change(name, f"was {' or '.join(was)}, is {' or '.join(now)}", breaking)
 

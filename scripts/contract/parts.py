@@ -7,7 +7,8 @@ has too, and are taken down once, by name.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from contract.document import METHODS
@@ -23,14 +24,19 @@ CLOSED: Marks = frozenset({"closed"})  # the values of an enum are all there are
 DOCUMENT: Name = ("document",)
 VALUE = "value"  # the aspect that says what kinds of value a schema allows
 NUMBERS = {"integer", "number"}
+LISTED = "listed "  # begins the kind of value that an enum without a name allows
+PART_OF = "part of "  # begins what a status is that only `default` or a range describes
 PATH = "path "  # begins the aspects that an operation has from its path
 
 
 class Contract:
     """A document as flat facts: by the name of a part and an aspect of it; the aspect "" says what the part is."""
 
-    def __init__(self, document: Node) -> None:
+    def __init__(self, document: Node, statuses: Mapping[Name, Iterable[str]] = MappingProxyType({})) -> None:
+        """*statuses* of each operation are taken down even where `default` or a range describes them."""
         self.marks: dict[Name, Marks] = {}
+        self.statuses: dict[Name, list[str]] = {}
+        self._wanted = statuses
         self._said: dict[tuple[Name, str], list[Any]] = defaultdict(list)
         components = document.get("components", {})
         if document:
@@ -86,10 +92,20 @@ class Contract:
             self.carrier((*name, parameter["name"]), f"{parameter['in']} parameter", parameter, REQUEST, "name", "in")
         if "requestBody" in node:
             self.carrier((*name, "body"), "request body", node["requestBody"], REQUEST)
-        for status, reply in node.get("responses", {}).items():
-            self.carrier((*name, status), "reply", reply, RESPONSE, "headers")
-            for header, value in reply.get("headers", {}).items():
-                self.carrier((*name, status, header), "header", value, RESPONSE)
+        replies = node.get("responses", {})
+        self.statuses[name] = list(replies)
+        for status in dict.fromkeys([*replies, *self._wanted.get(name, ())]):
+            for wider in (status, f"{status[0]}XX", "default"):
+                if wider in replies:
+                    kind = "reply" if wider == status else f"{PART_OF}`{wider}`"
+                    self.reply((*name, status), kind, replies[wider])
+                    break
+
+    def reply(self, name: Name, kind: str, node: Node) -> None:
+        """Take down a reply with its headers."""
+        self.carrier(name, kind, node, RESPONSE, "headers")
+        for header, value in node.get("headers", {}).items():
+            self.carrier((*name, header), "header", value, RESPONSE)
 
     def carrier(self, name: Name, kind: str, node: Node, marks: Marks, *handled: str) -> None:
         """Take down what has a schema (a parameter, a header) or one for each media type (a body, a reply)."""
@@ -129,7 +145,7 @@ def alternatives(node: Any) -> list[tuple[str, Node]]:
     if nested := node.get("allOf", []):
         return [(" and ".join(dict.fromkeys(kind for item in nested for kind, _ in alternatives(item))), node)]
     if "enum" in node:
-        return [(f"listed {node.get('type', 'value')}", node)]
+        return [(f"{LISTED}{node.get('type', 'value')}", node)]
     kinds = node.get("type", "anything")
     named = [kinds] if isinstance(kinds, str) else kinds
     # The format of a string makes it something else in Python; that of a number only bounds it.

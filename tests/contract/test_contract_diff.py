@@ -110,8 +110,8 @@ def every_place() -> Iterator[tuple[str | int, ...]]:
         (("servers", 0, "variables", "geography", "enum", 2), "in",
          "`https://{geography}.kites.test.geography.in`: new value",
          "! `https://{geography}.kites.test.geography.in`: value is gone"),
-        ((*GET, "responses", "202"), {"description": "Later."}, "`getKite.202`: new reply",
-         "! `getKite.202`: reply is gone"),
+        (("paths", "/kites/{kiteId}", "put", "responses", "202"), {"description": "Later."},
+         "`replaceKite.202`: new reply", "! `replaceKite.202`: reply is gone"),
         ((*OK_REPLY, "headers", "x-ms-request-id"), {"schema": STRING},
          "`getKite.200.x-ms-request-id`: new header", "! `getKite.200.x-ms-request-id`: header is gone"),
         ((*OK_REPLY, "headers", "Retry-After", "schema", "type"), ["integer", "string"],
@@ -184,6 +184,39 @@ def test_a_new_value_breaks_readers_of_a_closed_set() -> None:
     place = (*KITE, "state")
     closed, wider = (edited(place, {"enum": values}) for values in (["Red"], ["Red", "Blue"]))
     assert told(closed, wider) == ["! `Kite.state.Blue`: new value"]
+
+
+@pytest.mark.parametrize("listed", [{"$ref": "#/components/schemas/Colour"}, {"type": "string", "enum": ["Red"]}])
+def test_closing_an_open_set_breaks_its_reader(listed: dict[str, Any]) -> None:
+    """The generated reader raises an error for a value that its enum does not have."""
+    opened, closed = (edited((*KITE, "state"), {"anyOf": [listed, *rest]}) for rest in ([STRING], []))
+    kind = "Colour" if "$ref" in listed else "listed string"
+    assert told(opened, closed) == [f"! `Kite.state`: was {kind} or string, is {kind}"]
+    assert told(closed, opened) == [f"! `Kite.state`: was {kind}, is {kind} or string"]
+
+
+@pytest.mark.parametrize("wider", ["default", "4XX"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}, []),
+        ({"application/json": {"schema": {"$ref": "#/components/schemas/InnerProblem"}}},
+         ["! `getKite.404.application/json`: was Problem, is InnerProblem"]),
+        ({"text/plain": {"schema": STRING}},
+         ["! `getKite.404.application/json`: media type is gone", "`getKite.404.text/plain`: new media type"]),
+        ({}, ["! `getKite.404.application/json`: media type is gone"]),
+    ],
+)  # fmt: skip
+def test_a_status_with_a_reply_of_its_own_is_compared_with_what_described_it(
+    wider: str, content: Any, said: list[str]
+) -> None:
+    before, after = copy.deepcopy(DOCUMENT), edited((*GET, "responses", "404"), {"content": content})
+    for whole in (before, after):
+        replies = whole["paths"]["/kites/{kiteId}"]["get"]["responses"]
+        replies[wider] = replies.pop("default")
+        del replies[wider]["description"]
+    assert told(before, after) == [f"`getKite.404`: was part of `{wider}`, is reply", *said]
+    assert told(after, before) == ["! `getKite.404`: reply is gone"]
 
 
 def test_a_new_required_property_breaks_callers_only() -> None:
