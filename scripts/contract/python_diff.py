@@ -118,8 +118,8 @@ def unseen_by_griffe(old: griffe.Object, new: griffe.Object) -> dict[str, str]:
         found["bases"] = "lost a base"
     if has_default(old) and not has_default(new):
         found["type"] = "must be given now"
-    if are_moved(arguments(old), arguments(new)):
-        found["arguments"] = "have other positions"
+    if moved := moved_of(arguments(old), arguments(new)):
+        found["arguments"] = f"{' and '.join(moved)} {'have' if len(moved) > 1 else 'has'} another position"
     return found
 
 
@@ -137,9 +137,11 @@ def arguments(node: griffe.Object) -> list[str]:
     return [field.name for field in fields if field.annotation and field.name != _REST]
 
 
-def are_moved(before: list[str], after: list[str]) -> bool:
-    """Whether an argument has another position, though none is gone."""
-    return set(before) <= set(after) and after[: len(before)] != before
+def moved_of(before: list[str], after: list[str]) -> list[str]:
+    """The arguments that have another position; none where one is gone, which is said by itself."""
+    if not set(before) <= set(after):
+        return []
+    return [name for name, now in zip(before, after, strict=False) if name != now]
 
 
 def ancestors(node: griffe.Object) -> set[str]:
