@@ -56,8 +56,20 @@ def load(path: Path) -> dict[str, Any]:
 
 def faults(document: dict[str, Any], path: Path) -> list[Fault]:
     """All faults of one kind: as long as there are such, the next kind cannot be judged."""
-    steps = (not_json(document), misplaced(document, path), endless(document), invalid(document, path))
+    steps = (
+        of_another_version(document),
+        not_json(document),
+        misplaced(document, path),
+        endless(document),
+        invalid(document, path),
+    )
     return next(filter(None, map(list, steps)), [])
+
+
+def of_another_version(document: dict[str, Any]) -> Iterator[Fault]:
+    version = document.get("openapi")
+    if version is not None and not re.match(r"3\.1\.\d", str(version)):
+        yield ("openapi",), f"OpenAPI {version} is not read here: write openapi: 3.1.0"
 
 
 def not_json(document: dict[str, Any]) -> Iterator[Fault]:

@@ -20,6 +20,11 @@ CANNOT = "openapi-python-client cannot generate this, describe it in another way
 # full where it is ours, its end where a library says the rest.
 BROKEN = [
     ("no version of OpenAPI", "openapi: 3.1.0\n", "", -1, "document", f"see Document Object{OPENAPI}"),
+    *(
+        (f"OpenAPI {version}", "openapi: 3.1.0", f"openapi: {version}", 0, "openapi",
+         f"OpenAPI {version} is not read here: write openapi: 3.1.0")
+        for version in ("3.0.3", "3.2.0", "3.1", "2.0", "3")
+    ),
     ("no title", "  title: Kites\n", "", -1, "info", f"see Document Object{OPENAPI}"),
     ("a number for a string", '&api-version "2020-01-01"', "&api-version 5", 0, "info.version",
      f"see Document Object{OPENAPI}"),
