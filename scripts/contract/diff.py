@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from contract.facts import constant
 from contract.parts import CLOSED, DOCUMENT, LISTED, PART_OF, PATH, REQUEST, RESPONSE, VALUE, Contract, Name, Node
 
 WORDING = {"description", "summary", "title", "info", "example", "examples", "externalDocs", "deprecated", "$comment"}
@@ -79,7 +80,12 @@ def compare(name: Name, aspect: str, old: Contract, new: Contract) -> Iterator[C
     elif is_wording(aspect) or meaning(was) == meaning(now):
         yield Change(name, f"{aspect} {'added' if was is None else 'dropped' if now is None else 'reworded'}")
     else:
-        harmless = name == DOCUMENT or (aspect in CONSTRAINTS and (not asked or is_looser(aspect, was, now)))
+        is_placed_alike = aspect == "tags" and module_of(was) == module_of(now)
+        harmless = (
+            name == DOCUMENT
+            or is_placed_alike
+            or (aspect in CONSTRAINTS and (not asked or is_looser(aspect, was, now)))
+        )
         yield Change(name, f"{aspect} was {shown(was)}, is {shown(now)}", not harmless)
 
 
@@ -98,6 +104,11 @@ def compare_items(name: Name, kind: str, was: list[Any], now: list[Any], closed:
     """What happened to the values of an enum, or to the ways in."""
     yield from (Change((*name, str(item)), f"{kind} is gone", breaking=True) for item in was if item not in now)
     yield from (Change((*name, str(item)), f"new {kind}", closed) for item in now if item not in was)
+
+
+def module_of(tags: list[str] | None) -> str:
+    """The module of the client that an operation is in: only its first tag decides."""
+    return constant((tags or ["default"])[0])
 
 
 def is_looser(key: str, before: Any, after: Any) -> bool:
