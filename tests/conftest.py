@@ -12,6 +12,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Machines differ in speed and are shared: how long an example takes says nothing about the code.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", settings.get_profile("shared"), max_examples=5000)
 settings.load_profile("shared")
 
 
