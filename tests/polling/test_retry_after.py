@@ -1,6 +1,6 @@
 import math
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime, formatdate
 
 import httpx
@@ -119,6 +119,12 @@ def test_the_most_precise_that_makes_sense_wins(headers: dict[str, str], seconds
 )
 def test_a_date_counts_from_the_replys_own_date(date: str, seconds: float) -> None:
     assert read(retry_after="Sun, 06 Nov 1994 08:49:47 GMT", date=date) == seconds
+
+
+@pytest.mark.parametrize(("year", "seconds"), [("76", MAX_SECONDS), ("77", 0)])
+def test_two_digits_of_a_year_are_at_most_50_years_ahead(year: str, seconds: float) -> None:
+    now = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
+    assert retry_after({"retry-after": f"Sunday, 06-Nov-{year} 08:49:30 GMT"}, lambda: now) == seconds
 
 
 def test_the_header_may_stand_twice() -> None:

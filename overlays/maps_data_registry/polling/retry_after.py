@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import mktime_tz, parsedate_tz
 
 MAX_SECONDS = 30 * 24 * 3600.0
-"""The longest pause that is believed, in seconds; more is cut to this. Every kind of sleep can take it."""
+"""The longest pause that is believed, in seconds: 30 days. More is cut to this. Every kind of sleep can take it."""
 
 _MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 _NAMES = (*_MILLISECONDS, "retry-after")
@@ -51,7 +51,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
     fine = next((max(pauses) / 1000 for pauses in lists if pauses), None)
     text = headers.get("retry-after", "")
     coarse = max(_numbers(text), default=None)
-    if coarse is None and (dates := _dates(text, now)):
+    if dates := _dates(text, now):
         sent = min(_dates(headers.get("date", ""), now), default=None)
         coarse = max(max(dates) - (now() if sent is None else sent), 0.0)
     if fine is not None and (coarse is None or coarse - fine <= 1):
