@@ -29,6 +29,7 @@ from benchmark.report import (
     HELP,
     IMPORTS,
     ON_AIOHTTP,
+    ON_HTTPX2,
     OURS,
     REGENERATION,
     SIZES,
@@ -43,6 +44,9 @@ SCRIPTS = Path(__file__).resolve().parent
 VERSIONS = ("httpx", "httpcore", "httpx2", "aiohttp", "httpx-aiohttp", "azure-core", "requests", "anyio", "attrs")
 
 
+ON_ALIAS = f"import httpx2; httpx2.alias_httpx(); {IMPORTS[1]}"
+
+
 class Case(NamedTuple):
     """Peers that are measured in turns."""
 
@@ -53,15 +57,21 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "sync": Case(("http.client", "httpx, prebuilt request", "httpx", "httpx2", GENERATED, AZURE, OURS), 1000, 5),
-    "async": Case(("aiohttp", "httpx", "httpx2", GENERATED, AZURE_ASYNC, OURS, ON_AIOHTTP), 1000, 5),
-    "many": Case(("aiohttp", "httpx2", GENERATED, AZURE_ASYNC, OURS, ON_AIOHTTP), 1000, 3, once=(GENERATED,)),
-    "pending": Case(("aiohttp", AZURE_ASYNC, OURS), 10_000, 1),
+    "sync": Case(
+        ("http.client", "httpx, prebuilt request", "httpx", "httpx2", GENERATED, AZURE, OURS, ON_HTTPX2), 1000, 5
+    ),
+    "async": Case(("aiohttp", "httpx", "httpx2", GENERATED, AZURE_ASYNC, OURS, ON_HTTPX2, ON_AIOHTTP), 1000, 5),
+    "many": Case(
+        ("aiohttp", "httpx2", GENERATED, AZURE_ASYNC, OURS, ON_HTTPX2, ON_AIOHTTP), 1000, 3, once=(GENERATED,)
+    ),
+    "pending": Case(("aiohttp", AZURE_ASYNC, OURS, ON_HTTPX2), 10_000, 1),
     "growth": Case(SIZES, 1000, 1),
     "memory": Case(SIZES, 1000, 1),
-    "checks": Case((OURS,), 2000, 3),
+    "checks": Case((OURS, ON_HTTPX2), 2000, 3),
     "import": Case(
-        (*IMPORTS, "import maps_data_registry", "import httpx2", "from azure.core import PipelineClient"), 1, 9
+        (*IMPORTS, "import maps_data_registry", "import httpx2", ON_ALIAS, "from azure.core import PipelineClient"),
+        1,
+        9,
     ),
     "command": Case(("python -c pass", HELP, REGENERATION), 1, 5, once=(REGENERATION,)),
     "never": Case(("azure-core's poller",), 50, 1),

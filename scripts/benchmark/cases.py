@@ -32,6 +32,7 @@ from benchmark.peers import (
     prompt,
     target,
 )
+from benchmark.report import ON_HTTPX2
 
 if TYPE_CHECKING:
     import httpx
@@ -270,6 +271,10 @@ CASES: dict[str, Callable[[str, str, int], Any]] = {
 
 def main() -> None:
     case, url, count, *peers = sys.argv[1:]
+    if ON_HTTPX2 in peers:  # for the whole process, as in an application: a quick run measures all peers so
+        import httpx2
+
+        httpx2.alias_httpx()
     for peer in peers:
         figures = CASES[case](peer, url, int(count))
         print(json.dumps(asyncio.run(figures) if asyncio.iscoroutine(figures) else figures), flush=True)

@@ -211,6 +211,7 @@ SYNC: dict[str, Sync] = {
     "generated function": generated_sync,
     "azure-core": azure_sync,
     "this package": ours_sync,
+    "this package on httpx2": ours_sync,
 }
 ASYNC: dict[str, Async] = {
     "aiohttp": bare_async,
@@ -221,5 +222,6 @@ ASYNC: dict[str, Async] = {
 }
 OURS_ASYNC: dict[str, "Callable[[str], AuthenticatedClient]"] = {
     "this package": ours,
+    "this package on httpx2": ours,
     "this package on httpx-aiohttp": ours_on_aiohttp,
 }

@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 
 OURS = "this package"
 ON_AIOHTTP = "this package on httpx-aiohttp"
+ON_HTTPX2 = "this package on httpx2"
 AZURE = "azure-core"
 AZURE_ASYNC = "azure-core with aiohttp"
 GENERATED = "generated function"
@@ -166,7 +167,7 @@ What a poll costs, beside peers. Written by `scripts/bench.py --write`, in one r
 - **CPU** is the client's alone, per poll. Peak memory is the whole process's.
 - **Peers** are written as their users would write them, with their default pools. For many operations at once they have
   a task for each and a semaphore of 64. This package has its defaults, but neither jitter nor `min_interval`, as no
-  peer has them. httpx2 is httpx's successor; nothing here uses it yet.
+  peer has them. httpx2 is httpx's successor; `alias_httpx()` puts it in httpx's place.
 - **Late** is a poll after its Retry-After, as the server saw it. First polls have no such time.
 - **Growth** is measured on a transport that answers at once, with a clock that stands still until all operations are
   pending. Its CPU includes the fake replies.
