@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from .changes import Change, changes_of
-from .forks import Copy, preload
-from .selection import record_tests
-from .trials import try_changes
+from mutation.changes import Change, changes_of
+from mutation.forks import Copy, preload
+from mutation.selection import record_tests
+from mutation.trials import try_changes
 
 _ROOT = Path(__file__).parents[2]
 _PACKAGE = "overlays/maps_data_registry"

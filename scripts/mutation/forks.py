@@ -20,7 +20,7 @@ from typing import Any
 import attrs
 import pytest
 
-from .template import EXPIRED, Template
+from mutation.template import EXPIRED, Template
 
 _ROOTS = ("overlays", "generated")  # what is installed in place
 _IGNORED = shutil.ignore_patterns(

@@ -8,9 +8,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-from .changes import Change
-from .forks import Copy, share_out
-from .recorder import Record, Recorder
+from mutation.changes import Change
+from mutation.forks import Copy, share_out
+from mutation.recorder import Record, Recorder
 
 _ELSEWHERE = ("tests/contract", "tests/mutation", "tests/test_bench.py")  # tests of scripts/
 _LIMIT = 900.0  # seconds for one file of tests

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import attrs
 
-from .changes import Change
-from .forks import Copy, share_out
-from .recorder import Record
-from .selection import Chosen, digest_of, tests_for
-from .template import EXPIRED, changes_functions_alone
+from mutation.changes import Change
+from mutation.forks import Copy, share_out
+from mutation.recorder import Record
+from mutation.selection import Chosen, digest_of, tests_for
+from mutation.template import EXPIRED, changes_functions_alone
 
 _NO_TESTS = 5  # pytest's status
 _PATIENCE = 20.0, 8.0  # seconds, and times the slowest test took, for one test: machines are shared
