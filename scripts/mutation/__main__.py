@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mutation.changes import Change, changes_of
-from mutation.forks import Copy, preload
+from mutation.forks import PRELOADED, Copy, preload
 from mutation.selection import record_tests
 from mutation.trials import try_changes
 
@@ -55,7 +55,7 @@ def _tried(
     root: Path, changes: list[Change], pytest_options: list[str], options: argparse.Namespace
 ) -> dict[Change, str]:
     began = time.monotonic()
-    preload()
+    preload(PRELOADED if root == _ROOT else ())
     signal.signal(signal.SIGTERM, _leave)
     store = root / _STORE
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder, contextlib.ExitStack() as _:

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from compileall import compile_dir
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -28,13 +28,13 @@ _IGNORED = shutil.ignore_patterns(
 )
 _MEMORY = 4 * 2**30  # a change may never stop asking for more
 # What takes long to import and imports nothing of ours: once, before the forks.
-_PRELOADED = ("anyio.to_thread", "httpcore", "httpx", "hypothesis", "pydantic", "rich", "schemathesis", "trio",
+PRELOADED = ("anyio.to_thread", "httpcore", "httpx", "hypothesis", "pydantic", "rich", "schemathesis", "trio",
               "starlette", "trustme", "typer", "uvicorn", "uvloop", "aiohttp", "azure.identity")  # fmt: skip
 
 
-def preload() -> None:
-    """Import what every run needs, where it is there."""
-    for name in _PRELOADED:
+def preload(names: Iterable[str]) -> None:
+    """Import these, where they are there."""
+    for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 
