@@ -206,6 +206,16 @@ def test_a_refresh_that_fails_leaves_the_token_that_still_serves(step: Step, cap
         assert secret not in str(caught.value)
 
 
+def test_what_a_credential_says_of_the_current_token_is_masked() -> None:
+    issuer = WithInfo()
+    auth = entra(issuer)
+    step_sync(auth, OK)
+    issuer.clock.now, issuer.failing = 3600, RuntimeError("rejected token-1!")
+    with pytest.raises(TokenUnavailable) as caught:
+        step_sync(auth, OK)
+    assert caught.value.args[0] == "no Entra token: RuntimeError: rejected ***!"
+
+
 @step
 def test_a_401_is_answered_once_with_a_fresh_token(step: Step) -> None:
     found = step(entra(WithInfo()), REFUSED, REFUSED, OK)
