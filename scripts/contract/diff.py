@@ -20,9 +20,8 @@ from contract.parts import CLOSED, DOCUMENT, LISTED, PART_OF, PATH, REQUEST, RES
 WORDING = {"description", "summary", "title", "info", "example", "examples", "externalDocs", "deprecated", "$comment"}
 LOWER_IS_LOOSER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
 HIGHER_IS_LOOSER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
-CONSTRAINTS = (
-    LOWER_IS_LOOSER | HIGHER_IS_LOOSER | {"pattern", "multipleOf", "uniqueItems", "additionalProperties", "format"}
-)
+CONSTRAINTS = LOWER_IS_LOOSER | HIGHER_IS_LOOSER | {"pattern", "multipleOf", "uniqueItems", "format"}
+JSON_TYPES = {"null", "boolean", "integer", "number", "string", "array"}  # told apart whatever their order
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,8 @@ def compare(name: Name, aspect: str, old: Contract, new: Contract) -> Iterator[C
         is_its_own = now is not None and was.startswith(PART_OF)
         yield Change(name, f"{was} is gone" if now is None else f"was {was}, is {now}", not is_its_own)
     elif aspect == VALUE:
-        is_listed = any(kind.startswith(LISTED) or ((kind,), "enum") in new.facts for kind in now or [])
-        yield from compare_kinds(name, was or ["anything"], now or ["anything"], asked, told, is_listed)
+        enums = {kind for kind in [*(was or []), *(now or [])] if is_enum(kind, old) or is_enum(kind, new)}
+        yield from compare_kinds(name, was or ["anything"], now or ["anything"], asked, told, enums)
     elif aspect in {"enum", "security"}:
         closed = aspect == "enum" and told and marks >= CLOSED
         yield from compare_items(name, "value" if aspect == "enum" else "way in", was or [], now or [], closed)
@@ -80,30 +79,50 @@ def compare(name: Name, aspect: str, old: Contract, new: Contract) -> Iterator[C
     elif is_wording(aspect) or meaning(was) == meaning(now):
         yield Change(name, f"{aspect} {'added' if was is None else 'dropped' if now is None else 'reworded'}")
     else:
-        is_placed_alike = aspect == "tags" and module_of(was) == module_of(now)
-        harmless = (
-            name == DOCUMENT
-            or is_placed_alike
-            or (aspect in CONSTRAINTS and (not asked or is_looser(aspect, was, now)))
-        )
+        harmless = name == DOCUMENT or is_harmless(aspect, was, now, asked, told)
         yield Change(name, f"{aspect} was {shown(was)}, is {shown(now)}", not harmless)
 
 
 def compare_kinds(
-    name: Name, was: list[str], now: list[str], asked: bool, told: bool, is_listed: bool
+    name: Name, was: list[str], now: list[str], asked: bool, told: bool, enums: set[str]
 ) -> Iterator[Change]:
-    """What happened to the kinds of value that a schema allows; a reader of an enum alone refuses any other value."""
+    """What happened to the kinds of value that a schema allows.
+
+    A reader of *enums* with a string beside them loses with either: a value that no enum has is refused, or one that
+    an enum had is a plain string. Of several models a reader takes the first that fits.
+    """
     gone, come = set(was) - set(now), set(now) - set(was)
-    is_closed = is_listed and "string" in gone
-    breaking = bool(gone and come) or bool(gone and asked) or bool((come or is_closed) and told)
-    if gone or come:
-        yield Change(name, f"was {' or '.join(was)}, is {' or '.join(now)}", breaking)
+    left = ("string" in gone and enums & set(now)) or ("string" in now and enums & gone)
+    breaking = bool(gone and come) or bool(gone and asked) or bool((come or left) and told)
+    is_reordered = not gone and not come and models(was) != models(now)
+    if gone or come or is_reordered:
+        yield Change(name, f"was {' or '.join(was)}, is {' or '.join(now)}", breaking or (is_reordered and told))
+
+
+def models(kinds: list[str]) -> list[str]:
+    return [kind for kind in dict.fromkeys(kinds) if kind not in JSON_TYPES]
+
+
+def is_enum(kind: str, contract: Contract) -> bool:
+    return kind.startswith(LISTED) or ((kind,), "enum") in contract.facts
 
 
 def compare_items(name: Name, kind: str, was: list[Any], now: list[Any], closed: bool) -> Iterator[Change]:
     """What happened to the values of an enum, or to the ways in."""
     yield from (Change((*name, str(item)), f"{kind} is gone", breaking=True) for item in was if item not in now)
     yield from (Change((*name, str(item)), f"new {kind}", closed) for item in now if item not in was)
+
+
+def is_harmless(aspect: str, was: Any, now: Any, asked: bool, told: bool) -> bool:
+    """Whether another value of a keyword hurts neither callers nor readers."""
+    if aspect == "tags":
+        return module_of(was) == module_of(now)
+    if aspect in {"readOnly", "writeOnly"}:
+        return not now or not (asked if aspect == "readOnly" else told)
+    if aspect == "additionalProperties":
+        was, now = (value is None or value for value in (was, now))
+        return now is True and (isinstance(was, bool) or not told)  # a model of a closed reply has no such members
+    return aspect in CONSTRAINTS and (not asked or is_looser(aspect, was, now))
 
 
 def module_of(tags: list[str] | None) -> str:
@@ -116,8 +135,6 @@ def is_looser(key: str, before: Any, after: Any) -> bool:
         return after is None
     if key == "format":
         return (before, after) in {("int32", "int64"), ("float", "double")}
-    if key == "additionalProperties":
-        return after is True
     if not isinstance(before, int | float) or not isinstance(after, int | float):
         return False
     return after < before if key in LOWER_IS_LOOSER else key in HIGHER_IS_LOOSER and after > before

@@ -41,8 +41,8 @@ class Contract:
         components = document.get("components", {})
         if document:
             self.add(DOCUMENT, "document", document, REQUEST, "servers", "paths", "components", "security")
-        for server in document.get("servers", []):
-            self.add((server["url"],), "server", server, REQUEST, "url", "variables")
+        for number, server in enumerate(document.get("servers", [])):
+            self.add((server["url"],), "server" if number else "first server", server, REQUEST, "url", "variables")
             for name, variable in server.get("variables", {}).items():
                 self.add((server["url"], name), "server variable", variable, REQUEST)
         for path, item in document.get("paths", {}).items():

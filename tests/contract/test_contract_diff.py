@@ -241,7 +241,7 @@ def test_a_new_required_property_breaks_callers_only() -> None:
 def test_everything_is_new_where_nothing_was() -> None:
     assert told({}, DOCUMENT)[:3] == [
         "`document`: new document",
-        "`https://{geography}.kites.test`: new server",
+        "`https://{geography}.kites.test`: new first server",
         "`getKite`: new operation `GET /kites/{kiteId}`",
     ]
     assert not any(change.breaking for change in diff.changes({}, DOCUMENT))
