@@ -5,7 +5,9 @@ import ssl
 from typing import Any
 
 import httpcore
+import httpcore2
 import httpx
+import httpx2
 import pytest
 
 from maps_data_registry import get_operation
@@ -20,9 +22,26 @@ from .server import GOOD, sends, serve
 REQUEST = httpx.Request("GET", BASE_URL)
 
 
-@pytest.mark.parametrize("kind", [httpx.HTTPTransport, httpx.AsyncHTTPTransport])
-def test_a_transport_of_httpx_keeps_what_sends_in_pool(kind: Any) -> None:
-    assert callable(kind()._pool.create_connection)
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+def test_each_library_has_them(library: Any) -> None:
+    for kind in (library.HTTPTransport, library.AsyncHTTPTransport):
+        assert callable(kind()._pool.create_connection)
+    for kind in (library.Client, library.AsyncClient):
+        transport = library.MockTransport(lambda request: library.Response(200))
+        client = kind(transport=transport, cookies={"a": "b"})
+        assert client._transport is transport
+        assert isinstance(client._cookies, library.Cookies)
+
+
+@pytest.mark.parametrize("core", [httpcore, httpcore2], ids=["httpcore", "httpcore2"])
+def test_a_connection_of_each_library_has_them(core: Any) -> None:
+    """What came after the reply is still there, in h11's state, when the reply has been read."""
+    with (
+        serve(sends(GOOD + b"surplus")) as wire,
+        core.HTTPConnection(core.URL(wire.url).origin) as connection,
+    ):
+        connection.request("GET", wire.url)
+        assert connection._connection._h11_state.trailing_data[0] == b"surplus"
 
 
 def test_ours_has_a_connection_there_in_place_of_a_pool() -> None:
