@@ -46,8 +46,8 @@ def connect(
         timeout: seconds for one step of a request, by default 10 to connect, 30 for any other. The whole request
             is bounded too, by a minute and by the wait's deadline, and getting an Entra token by 15 minutes and that
             deadline. Only a sync credential's `get_token` cannot be cut short in sync code.
-        ssl_context: what to trust instead of the default certificate authorities (certifi's; with httpx2, the system's)
-            or those of `SSL_CERT_FILE`.
+        ssl_context: what to trust instead of the certificate authorities of `SSL_CERT_FILE` or, without that, the
+            default: certifi's with httpx, and the system's with httpx2 in its place.
         transport: sends the requests instead of httpx's own transports, behind the same guard. A sync one serves the
             sync functions, an async one the async functions and both `wait_for_operations`, for which
             `httpx_aiohttp.AiohttpTransport()` is faster still.

@@ -2,16 +2,20 @@
 
 import contextlib
 import datetime
+import os
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 import trustme
 from attrs import frozen
 
 from maps_data_registry.wire.failures import CertificateNotTrusted, TLSRefused
-from tests.support import BASE_URL, KEY
+from tests.support import BASE_URL, ID, KEY
 
 from .conftest import Certificates
 from .drivers import DRIVERS, OTHER_LOOPS, client_at, failures
@@ -106,3 +110,40 @@ def test_the_right_one(way: str, certificates: Certificates, monkeypatch: pytest
             assert driver.wait(client_at(url, certificates.client)).status == "Completed"
     assert all(KEY.encode() in request for request in wire.requests)
     assert len(wire.requests) == len(DRIVERS) + len(OTHER_LOOPS)
+
+
+TRUSTED = """
+import sys
+if sys.argv[1] == "httpx2":
+    import httpx2
+    httpx2.alias_httpx()
+import ssl
+import maps_data_registry
+from maps_data_registry import SubscriptionKey, connect, get_operation
+try:
+    given = ssl.create_default_context(cafile=sys.argv[4]) if sys.argv[4:] else None
+    with connect(base_url=sys.argv[2], credential=SubscriptionKey("key-0123456789"), ssl_context=given) as client:
+        print(get_operation(client, sys.argv[3]).status)
+except maps_data_registry.DataRegistryError as error:
+    print(type(error.__cause__).__name__)
+"""
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_the_variable_and_the_context_decide_whom_either_library_trusts(
+    library: str, certificates: Certificates, tmp_path: Path
+) -> None:
+    authority, other = tmp_path / "authority.pem", tmp_path / "other.pem"
+    certificates.authority.cert_pem.write_to_path(authority)
+    trustme.CA().cert_pem.write_to_path(other)
+
+    def trusting(variable: Path, *given: Path) -> str:
+        environment = os.environ | {"SSL_CERT_FILE": str(variable)}
+        command = [sys.executable, "-c", TRUSTED, library, wire.url, ID, *map(str, given)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+        return done.stdout.strip()
+
+    with serve(*[sends(GOOD)] * 2, tls=certificates.server) as wire:
+        assert trusting(authority) == "Completed"
+        assert trusting(other) == "CertificateNotTrusted"
+        assert trusting(other, authority) == "Completed"
