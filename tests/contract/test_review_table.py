@@ -36,6 +36,7 @@ def json(schema: Any) -> dict[str, Any]:
 def edited(edits: Edits) -> dict[str, Any]:
     """The document with all *edits* made, in their order."""
     whole = copy.deepcopy(DOCUMENT)
+    last: Any
     for (*above, last), value in edits.items():
         node: Any = whole
         for key in above:
