@@ -138,3 +138,14 @@ def test_no_exit_waits_for_a_slow_look_up(name: str) -> None:
     command = [sys.executable, "-c", SLOW, name]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, text=True, check=False)
     assert (done.stdout, done.stderr, done.returncode) == (f"operation {ID}: timed out after 0 s\n", "", 0)
+
+
+def test_two_look_ups_of_one_name_that_began_together_both_end() -> None:
+    from concurrent.futures import Future
+
+    from maps_data_registry.wire import name_lookup
+
+    for _ in range(2):
+        future = Future[list[str]]()
+        name_lookup._run(future, (0, "127.0.0.1", 80))
+        assert future.result(0) == ["127.0.0.1"]

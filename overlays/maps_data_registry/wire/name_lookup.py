@@ -30,4 +30,4 @@ def _run(look_up: Future[list[str]], key: tuple[int, str, int]) -> None:
     except Exception as error:
         look_up.set_exception(error)
     finally:
-        del _under_way[key]
+        _under_way.pop(key, None)  # two threads may have begun one each
