@@ -1,7 +1,7 @@
 """What changed in the Python that users see, between two trees of this project, and what griffe calls a breakage.
 
 Of the generated packages every name without a leading underscore is public; of the overlay only what
-its `__all__` and those of its emulator and its Airflow operator name, wherever it is defined.
+its `__all__`, or what it imports under the same name, and the `__all__` of its emulator and its Airflow operator name.
 """
 
 from __future__ import annotations
@@ -45,11 +45,18 @@ def surfaces(tree: Path) -> list[griffe.Module]:
     found |= {name: module for name, module in known.members.items() if name in GENERATED}
     for name in OVERLAYS:
         with suppress(KeyError):
-            for public in map(str, known[name].exports or ()):
+            for public in map(str, known[name].exports or reexported(known[name])):
                 member = known[name].members[public]
                 # Taking it over changes its path to the one that users know.
                 found[name].set_member(public, member.final_target if member.is_alias else member)
     return list(found.values())
+
+
+def reexported(module: griffe.Object) -> list[str]:
+    """The names that a module imports from beside it, as type checkers take them for public: `import name as name`."""
+    own = f"{module.path}."
+    aliases = {name: member for name, member in module.members.items() if isinstance(member, griffe.Alias)}
+    return [name for name, alias in aliases.items() if alias.target_path.startswith(own)]
 
 
 def members(module: griffe.Object) -> Iterator[griffe.Object]:
