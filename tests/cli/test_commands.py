@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -461,6 +462,41 @@ def test_an_interrupt_when_all_is_done(emulator: Namespace, run: Run, monkeypatc
     assert written[0] == "2 operations: 2 completed\n"
     assert written[1] == "interrupted: 0 of 2 not ended\n"
     assert "to go on" not in "".join(written)
+
+
+def test_an_interrupt_while_polls_are_under_way(emulator: Namespace, run: Run) -> None:
+    operation = emulator.start_operation("never-ends retry_after=0")
+
+    def interrupt() -> None:
+        while not operation.polls:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(interrupt)
+        done = run("wait", *at(emulator), operation.id)
+        sent.result()
+    assert done.code == 130
+    assert "to resume: maps-data-registry wait" in done.err
+
+
+def test_a_time_limit_that_comes_first(emulator: Namespace, run: Run) -> None:
+    operation = emulator.start_operation("never-ends retry_after=3600")
+    done = run("wait", *at(emulator), "--timeout", "60", operation.id)
+    assert done.code == 4
+    assert "to resume: maps-data-registry wait" in done.err
+
+
+def test_standard_output_that_has_no_reader(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+        def fileno(self) -> int:
+            return os.open(os.devnull, os.O_WRONLY)
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    assert run("status", *at(emulator), emulator.start_operation("completes polls=0").id).code == 141
 
 
 def test_help_names_the_exit_codes(run: Run) -> None:

@@ -283,3 +283,10 @@ def test_a_file_without_a_usable_credential(run: Run, tmp_path: Path, content: s
     done = run("status", "--geography", "us", "--key-file", holder, ID)
     assert done.code == 2
     assert done.err.startswith(f"maps-data-registry: {holder}: the subscription key ")
+
+
+def test_a_key_file_in_utf_16_without_a_byte_order_mark(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(KEY.encode("utf-16-le"))
+    done = run("status", "--geography", "us", "--key-file", tmp_path / "key", ID)
+    assert (done.code, done.out) == (2, "")
+    assert "not text in UTF-8" in done.err

@@ -187,3 +187,10 @@ def test_the_key_of_the_environment_is_not_sent(run: Run, emulator: Namespace, m
 def test_the_api_version_is_that_of_the_contract(run: Run, emulator: Namespace) -> None:
     run("start", "fails", "--url", emulator.url)
     assert [entry.api_version for entry in emulator.journal()] == [API_VERSION]
+
+
+@pytest.mark.parametrize("port", ["70000", "-1", "http", "\N{ARABIC-INDIC DIGIT ONE}"])
+def test_a_port_that_is_none(run: Run, port: str) -> None:
+    done = run(f"--port={port}")
+    assert (done.code, done.out) == (2, "")
+    assert "is not a port, which is a number from 0 to 65535" in " ".join(done.err.split())

@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -14,17 +15,23 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import AsyncMock
 
 import anyio
+import anyio.lowlevel
+import httpcore
 import httpx
 import pytest
 
 from maps_data_registry import (
     PollingPolicy,
+    ServiceUnreachable,
     get_operation,
     get_operation_async,
     wait_for_operation_async,
 )
+from maps_data_registry.wire import async_sockets
+from maps_data_registry.wire.async_sockets import AsyncSockets
 from maps_data_registry.wire.transports import OwnTransports
 from maps_data_registry_contract import API_VERSION
 from tests.support import BASE_URL, ID, KEY
@@ -452,3 +459,57 @@ def test_a_connection_with_more_than_the_reply_is_closed_at_once() -> None:
     with serve_connections(connection) as wire, client_at(wire.url)() as client:
         assert get_operation(client, ID).status == "Completed"
         assert closed.wait(5)
+
+
+def test_an_event_loop_that_was_closed_by_hand_is_forgotten() -> None:
+    """It never ends its async generators. Its requests failed here, so that no connection is left to it."""
+    client = client_at("http://127.0.0.1:9")()
+
+    async def poll() -> None:
+        with pytest.raises(ServiceUnreachable):
+            await get_operation_async(client, ID)
+
+    transports = client.get_async_httpx_client()._transport._transports  # type: ignore[attr-defined] # of the guard
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(poll())
+    loop.close()
+    assert list(transports._of_loop) == [loop]
+    asyncio.run(poll())
+    assert list(transports._of_loop) == []
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_transport_that_cannot_be_made(is_async: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("no connection")
+
+    monkeypatch.setattr(httpcore, "HTTPConnection", broken)
+    monkeypatch.setattr(httpcore, "AsyncHTTPConnection", broken)
+    client = client_at("http://127.0.0.1:9")()
+    with pytest.raises(ValueError, match="no connection"):
+        asyncio.run(get_operation_async(client, ID)) if is_async else get_operation(client, ID)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_of_two_addresses_that_answer_at_once_one_is_closed(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Any] = []
+
+    async def connect_tcp(self: Any, host: str, port: int, *_: Any) -> Any:
+        with anyio.CancelScope(shield=True):
+            opened.append(stream := AsyncMock(host=host))
+            while len(opened) < 2:
+                await anyio.lowlevel.checkpoint()
+        return stream
+
+    async def main() -> Any:
+        sockets = AsyncSockets()
+        await sockets.connect_tcp("maps.test", 443)
+        return sockets.stream
+
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", 443)) for last in (1, 2)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect_tcp)
+    monkeypatch.setattr(async_sockets, "_HEAD_START", 0)
+    kept = anyio.run(main, backend=backend)
+    assert [stream.aclose.await_count for stream in opened] == [int(stream is not kept) for stream in opened]
+    assert len(opened) == 2

@@ -24,6 +24,8 @@ from .server import GOOD, sends, serve
         ({"base_url": "http://127.9.9.9"}, "http://127.9.9.9"),
         ({"base_url": "http://[::1]:1"}, "http://[::1]:1"),
         ({"base_url": "http://localhost:1"}, "http://localhost:1"),
+        ({"base_url": "https://xn--mnchen-3ya.test"}, "https://xn--mnchen-3ya.test"),
+        ({"base_url": "https://straße.test"}, "https://xn--strae-oqa.test"),
     ],
 )
 def test_endpoints(options: dict[str, str], url: str) -> None:
@@ -45,6 +47,8 @@ def test_endpoints(options: dict[str, str], url: str) -> None:
         ({"base_url": "https://x.test:port"}, "absolute"),
         ({"base_url": "https://xn--"}, "absolute"),
         ({"base_url": "https://xn--a"}, "absolute"),
+        ({"base_url": "https://a.xn--a"}, "absolute"),
+        ({"base_url": "https://a.xn--"}, "absolute"),
         ({"base_url": "https://[::1"}, "absolute"),
         ({"base_url": "https://x.test:99999"}, "absolute"),
         ({"base_url": "https://a b.test"}, "absolute"),
