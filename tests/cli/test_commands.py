@@ -490,7 +490,7 @@ def test_a_time_limit_that_comes_first(run: Run, monkeypatch: pytest.MonkeyPatch
     assert "to resume: maps-data-registry wait" in done.err
 
 
-def test_standard_output_that_has_no_reader(emulator: Namespace, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_output_that_has_no_reader(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     class Closed(io.StringIO):
         def write(self, text: str) -> int:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
@@ -498,8 +498,10 @@ def test_standard_output_that_has_no_reader(emulator: Namespace, run: Run, monke
         def fileno(self) -> int:
             return os.open(os.devnull, os.O_WRONLY)
 
+    answer_with(monkeypatch, lambda _: httpx.Response(200, json={"status": "Completed"}))
     monkeypatch.setattr(sys, "stdout", Closed())
-    assert run("status", *at(emulator), emulator.start_operation("completes polls=0").id).code == 141
+    assert run("status", "--geography", "us", ID).code == 141
+    assert run("wait", "--geography", "us", ID).code == 141
 
 
 def test_help_names_the_exit_codes(run: Run) -> None:
