@@ -35,6 +35,7 @@ class OwnTransports:
         self._ssl_context = ssl_context
         self._proxy = proxy
         self._of_process: dict[int, list[SyncTransport]] = {}
+        self._closed_in = set[int]()  # processes
         self._of_loop: dict[object, tuple[list[AsyncTransport], AsyncGenerator[None]]] = {}
 
     @contextlib.contextmanager
@@ -55,7 +56,7 @@ class OwnTransports:
                 free.append(transport)
             elif transport is not None:
                 transport.close()
-            if self._of_process.get(process) is not free:  # the client was closed, maybe before this one came back
+            if process in self._closed_in:  # maybe before this one came back
                 _close(free)
 
     @contextlib.asynccontextmanager
@@ -81,6 +82,7 @@ class OwnTransports:
 
     def close(self) -> None:
         """Close this process's idle connections; those in use close when their replies have been read."""
+        self._closed_in.add(os.getpid())
         _close(self._of_process.pop(os.getpid(), []))
 
     async def aclose(self) -> None:
