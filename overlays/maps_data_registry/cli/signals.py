@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, Self
 
+from maps_data_registry.polling.interrupts import Cancellable
+
 _ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
@@ -19,7 +21,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._is_running = False
-        self._cancel: Callable[[], object] | None = None
+        self._work = Cancellable()
 
     def __enter__(self) -> Self:
         ours = [number for number in _ENDING if signal.getsignal(number) in _DEFAULTS]
@@ -41,34 +43,18 @@ class Interrupts:
             with contextlib.suppress(asyncio.CancelledError), asyncio.Runner() as runner:
                 loop = runner.get_loop()
                 loop.set_exception_handler(lambda *_: None)  # of tasks that are cut off
-                runner.run(self._cancellable(main))
+                self._work.run(loop, main())
         finally:
             self._is_running = False
         if self.exit_code:
             raise KeyboardInterrupt
-
-    async def _cancellable(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        assert task is not None  # noqa: S101 # for the type checker
-
-        def cancel() -> None:
-            task.cancel()
-            loop.call_soon_threadsafe(lambda: None)  # wakes the loop
-
-        self._cancel = cancel
-        try:
-            if not self.exit_code:  # else it came while the loop was made
-                await main()
-        finally:
-            self._cancel = None
 
     def _take(self, number: int, _: FrameType | None) -> None:
         is_first = not self.exit_code
         self.exit_code = self.exit_code or 128 + number
         if not (is_first and self._is_running):
             raise KeyboardInterrupt
-        if self._cancel is not None:
-            self._cancel()
+        self._work.cancel()
 
 
 @contextlib.contextmanager
