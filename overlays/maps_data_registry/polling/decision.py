@@ -156,12 +156,11 @@ class Polling:
         wait = max(self._jittered(asked) if asked else backoff, self.policy.min_interval)
         self._failures += 1
         number = next(self.transient_failures)
-        is_notable = (
-            number == 1 or number % 10 ** max(len(str(number)) - 1, 1) == 0
-        )  # each tenth, then each hundredth, …
+        step = 10 ** max(len(str(number)) - 1, 1)  # the first is a warning, then each tenth, each hundredth, …
+        level = logging.WARNING if number == 1 or number % step == 0 else logging.INFO
         values = self.operation_id, error.args[0], self._failures, self.policy.retries, wait
-        text, extra = "operation %s: %s; retry %d of %d in %.1f s", {"transient_failure": number}
-        _log.log(logging.WARNING if is_notable else logging.INFO, text, *values, extra=extra)
+        extra = {"transient_failure": number}
+        _log.log(level, "operation %s: %s; retry %d of %d in %.1f s", *values, extra=extra)
         return self.update(asked, wait, error)
 
     def _next_wait(self, asked: float | None) -> float:
