@@ -33,7 +33,7 @@ from maps_data_registry import (
 from maps_data_registry_client import AuthenticatedClient
 from tests.support import BASE_URL, client_of, reply
 
-from .support import name_of, number_of, run_virtually, tasks_alive, virtual_loops
+from .support import name_of, number_of, run_virtually, take_time, tasks_alive, virtual_loops
 
 End = type[Exception] | None
 """How a wait ends: the class of its error, or None for a result."""
@@ -218,12 +218,7 @@ class Run:
         polls = self.polls[number]
         step = self.scenario.arrivals[number].steps[len(polls)]
         polls.append(poll := Poll(step, anyio.current_time()))
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            await anyio.sleep(step.latency)
-        finally:
-            self.in_flight -= 1
+        await take_time(self, step.latency)
         poll.ended = poll.free = anyio.current_time()
         return step.answer(name_of(number))
 

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import httpx
@@ -65,6 +65,23 @@ Answer = Callable[[int, int], httpx.Response]
 """The reply to the nth poll (from 0) of an operation, given by its number."""
 
 
+class InFlight(Protocol):
+    """Counts the requests that are under way."""
+
+    in_flight: int
+    most_in_flight: int
+
+
+async def take_time(service: InFlight, latency: float) -> None:
+    """Keep a request for so many seconds."""
+    service.in_flight += 1
+    service.most_in_flight = max(service.most_in_flight, service.in_flight)
+    try:
+        await anyio.sleep(latency)
+    finally:
+        service.in_flight -= 1
+
+
 @define
 class Service:
     """Answers after *latency* virtual seconds, and writes down who polled when."""
@@ -79,12 +96,7 @@ class Service:
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         number = number_of(request.url.path)
         self.polled.append((anyio.current_time(), number))
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            await anyio.sleep(self.latency)
-        finally:
-            self.in_flight -= 1
+        await take_time(self, self.latency)
         self._polls[number] += 1
         answer = self.answer(number, self._polls[number] - 1)
         content = answer.content.replace(ID.encode(), name_of(number).encode())

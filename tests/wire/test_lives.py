@@ -29,7 +29,7 @@ warnings.simplefilter("error")
 unraisable = []
 sys.unraisablehook = unraisable.append
 from maps_data_registry import *
-from tests.loops import LOOPS, run
+from tests.loops import run
 from tests.support import ID
 from tests.wire.drivers import client_at
 
@@ -81,8 +81,8 @@ LIVES = {
     "asyncio.run": "for _ in range(200): asyncio.run(poll())",
     "asyncio.run, many": "for _ in range(30): asyncio.run(poll_many())",
     "trio": "for _ in range(200): run('trio', poll)",
-    "uvloop": "for _ in range(200): run(LOOPS[-2], poll)",
-    "uvloop, many": "for _ in range(30): run(LOOPS[-2], poll_many)",
+    "uvloop": "for _ in range(200): run('uvloop', poll)",
+    "uvloop, many": "for _ in range(30): run('uvloop', poll_many)",
     "eager tasks, debug mode": "for _ in range(30): run('eager-debug', poll_many)",
     "sync, many": """
         for _ in range(30):
